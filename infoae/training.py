@@ -205,7 +205,7 @@ class Trainer:
     @property
     def final(self) -> InfoAE:
         "A copy of E, D, G and C as the run would end now: averaged where the recipe averages; in evaluation mode."
-        return without_critics(self.average or self.model)
+        return without_critics(self.average or self.model).to(memory_format=torch.contiguous_format)
 
     def step(self, index: Tensor,  # (B,) which images these are
              images: Tensor        # (B,channels,H,W) uint8, on the device
