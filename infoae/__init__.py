@@ -1,0 +1,34 @@
+"""InfoAE: Information Maximizing Autoencoder. Six networks, no labels. What is listed in `__all__` is loaded when it is first used."""
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoae.core import RECIPES, Config, pick_device, recipe
+    from infoae.data import as_images, load
+    from infoae.evaluation import evaluate, match, scores
+    from infoae.infomax import train
+    from infoae.model import InfoAE
+    from infoae.training import Trainer, TrainingFailed
+
+    __version__: str
+
+_HOME = {
+    "Config": "core", "RECIPES": "core", "recipe": "core", "pick_device": "core",
+    "load": "data", "as_images": "data",
+    "InfoAE": "model",
+    "Trainer": "training", "TrainingFailed": "training",
+    "train": "infomax",
+    "evaluate": "evaluation", "match": "evaluation", "scores": "evaluation",
+}
+__all__ = ["RECIPES", "Config", "InfoAE", "Trainer", "TrainingFailed", "as_images", "evaluate", "load", "match", "pick_device", "recipe", "scores", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__": return _version("infoae")
+    if name in _HOME: return getattr(import_module(f"infoae.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'infoae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -151,11 +151,13 @@ def diagnose(m: InfoAE, images: Tensor) -> dict[str, Any]:
             "confidence": p.amax(dim=1).mean().item(), "agreement": agreement.item()}
 
 
-def sample_sheet(m: InfoAE, rows: int=10  # how many z
-                 ) -> bytes:              # a PNG
-    "D(G(z, c)) as a picture: one z in each row, one category in each column, the z always the same."
+def sample_sheet(m: InfoAE,
+                 rows: int=10,  # how many z
+                 seed: int=0    # of the z
+                 ) -> bytes:    # a PNG
+    "D(G(z, c)) as a picture: one z in each row, one category in each column; the same seed gives the same z."
     K = m.config.n_categories
-    z = m.sample_z(rows, torch.Generator(m.device).manual_seed(0)).repeat_interleave(K, dim=0)
+    z = m.sample_z(rows, torch.Generator(m.device).manual_seed(seed)).repeat_interleave(K, dim=0)
     images = m.generate(torch.arange(K).repeat(rows), z)
     picture = BytesIO()
     save_image(make_grid(images, nrow=K, padding=1), picture, format="png")
