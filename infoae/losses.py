@@ -6,7 +6,6 @@
 __all__ = ['R_l', 'Dil', 'to_pass', 'D_lg', 'D_le', 'S_l', 'E_l', 'S_lg', 'C_lg', 'C_le', 'T_l', 'V']
 
 # %% ../nbs/03_losses.ipynb #03-002
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

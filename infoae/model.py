@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from .core import Config, pick_device
+from .core import Config
 from .data import as_images, to_model
 from .networks import Classifier, Decoder, Discriminator, Encoder, Generator, SelfCritic
 

@@ -22,7 +22,7 @@ from traitlets.config import Config
 
 NBS = Path(__file__).resolve().parent
 INDEX, README = NBS/"index.ipynb", NBS.parent/"README.md"
-HEAD = "<!-- Made from nbs/index.ipynb by nbs/make_readme.py: edit the notebook, not this file. -->\n\n"
+FOOT = "\n<!-- Made from nbs/index.ipynb by nbs/make_readme.py: edit the notebook, not this file. -->\n"
 DIRECTIVE = re.compile(r"^#\s*\|\s*(.*?)\s*$\n?", re.M)
 
 
@@ -76,7 +76,7 @@ def render() -> str:  # the text of README.md
     "README.md as index.ipynb would have it"
     config = Config({"NbConvertBase": {"display_data_priority": ["text/markdown", "text/html", "text/plain"]}})
     text, _ = MarkdownExporter(config=config).from_notebook_node(prepare(nbformat.read(INDEX, as_version=4)))
-    return HEAD + tidy(relink(text))
+    return tidy(relink(text)) + FOOT
 
 
 def main() -> int:  # exit status
