@@ -342,6 +342,7 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
             while len(t.history["epochs"]) < t.config.epochs:
                 _epoch(t, bar, interrupted)
                 record = _close_epoch(t)
+                bar.set_description(f"epoch {record['epoch']}/{t.config.epochs}: {t.config.n_categories - record['dead']} categories used, agreement {record['agreement']:.3f}")
                 if on_epoch: record["scores"] = on_epoch(t.final, json.loads(json.dumps(record)))
                 if len(t.history["epochs"]) == t.config.epochs: t.history["status"] = "finished"
                 if out: _write(t, Path(out), record["epoch"])
