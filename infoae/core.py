@@ -68,12 +68,12 @@ def check_setting(name: str,              # the field's name
 class Config:
     "Everything that shapes a run, frozen; each field is marked *paper* or *ours*. Raises ValueError or TypeError for a value out of bounds."
     recipe: str = ours("paper", "name of the recipe that these settings began as")
-    data: str = ours("mnist", "name of the data set")
+    data: str = paper("mnist", "name of the data set (section 4)")
     seed: int = ours(0, "seed of the weights, the data order and all noise", low=0, high=2**62)
     # the images
     n_categories: int = paper(10, "K, the number of categories of c (section 3)", low=2, high=1000)
-    image_size: int = ours(28, "height and width of the images in pixels", low=8, high=128)
-    channels: int = ours(1, "channels of the images", low=1, high=3)
+    image_size: int = paper(28, "height and width of the images in pixels", low=8, high=128)
+    channels: int = paper(1, "channels of the images", low=1, high=3)
     # the networks
     z_dim: int = paper(100, "length of the noise z ~ U(-1, 1) (section 3)", low=1)
     latent_dim: int = ours(64, "length of the latents z_g and z_e", low=1)
@@ -96,7 +96,7 @@ class Config:
     adam_beta2: float = ours(0.999, "Adam's second beta, for all networks", low=0, high=0.999999)
     decay_from: float = ours(1.0, "fraction of the run after which both rates fall linearly to zero; 1: never", low=0, high=1)
     average: float = ours(0.0, "decay of the moving average of the weights of E, D, G and C; 0: none", low=0, high=0.999999)
-    # information on real images (06_infomax); all zero in the paper
+    # information on real images (06_infomax); the paper has none, so its four weights are zero
     marginal: float = ours(0.0, "weight of - H(mean p): use every category", low=0)
     conditional: float = ours(0.0, "weight of mean H(p): be sure of each image", low=0)
     adversarial: float = ours(0.0, "weight of the change of p under the worst small change of x", low=0)

@@ -36,14 +36,14 @@ def to_pass(logits: Tensor,          # (B,) what a critic says of things that we
 def D_lg(generated: Tensor,       # (B,) logits of Di(D(z_g))
          saturating: bool=False
          ) -> Tensor:             # scalar, to be minimised
-    "D_lg = log(1 - Di(D(z_g))) of section 2.4: D makes generated images that pass."
+    "D_lg = log(1 - Di(D(z_g))) of section 2.4, by default -log Di(D(z_g)): D makes generated images that pass."
     return to_pass(generated, saturating)
 
 
 def D_le(reconstructed: Tensor,   # (B,) logits of Di(D(E(x)))
          saturating: bool=False
          ) -> Tensor:             # scalar, to be minimised
-    "D_le = log(1 - Di(D(E(x)))) of section 2.4: D makes reconstructions that pass."
+    "D_le = log(1 - Di(D(E(x)))) of section 2.4, by default -log Di(D(E(x))): D makes reconstructions that pass."
     return to_pass(reconstructed, saturating)
 
 # %% ../nbs/03_losses.ipynb #03-022
@@ -57,14 +57,14 @@ def S_l(generated: Tensor,  # (B,) logits of S(z_g, x_g), the true pairs
 def E_l(encoded: Tensor,          # (B,) logits of S(z_e, x)
         saturating: bool=False
         ) -> Tensor:              # scalar, to be minimised
-    "E_l = log(1 - S(z_e, x)) of section 2.4: E makes latents that S takes for generated."
+    "E_l = log(1 - S(z_e, x)) of section 2.4, by default -log S(z_e, x): E makes latents that S takes for generated."
     return to_pass(encoded, saturating)
 
 # %% ../nbs/03_losses.ipynb #03-028
 def S_lg(generated: Tensor,       # (B,) logits of S(z_g, x_g)
          saturating: bool=False   # True: log S(z_g, x_g), as equation 2 has it; False: -log(1 - S(z_g, x_g))
          ) -> Tensor:             # scalar, to be minimised by D and G
-    "The half of S_l that equation 2 gives D and G to minimise: log S(z_g, x_g), mean over the batch."
+    "The half of S_l that equation 2 gives D and G to minimise: log S(z_g, x_g), by default -log(1 - S(z_g, x_g)), mean over the batch."
     return to_pass(-generated, saturating)
 
 # %% ../nbs/03_losses.ipynb #03-031

@@ -24,13 +24,13 @@ def n_halvings(image_size: int  # height and width in pixels, 8 to 128
 
 
 def init_normal(module: nn.Module) -> None:
-    "Weights of one layer from N(0, 0.02), biases zero; for `Module.apply`."
+    "Weights of one layer from a normal distribution of standard deviation 0.02, biases zero; for `Module.apply`."
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
         nn.init.zeros_(module.bias)
 
 
-def conv_stack(channels: int,        # of the image, 1 or 3
+def conv_stack(channels: int,        # channels of the image, 1 or 3
                width: int,           # channels after the first convolution
                image_size: int,      # height and width in pixels
                batch_norm: bool=True # after each convolution but the first
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     "D of section 2.1: a latent to an image, `x_g = D(z_g)` and `x_r = D(z_e)`."
 
-    def __init__(self, width: int=16,      # channels before the last transposed convolution, halved
+    def __init__(self, width: int=16,      # half the channels that enter the last transposed convolution
                  latent_dim: int=64,       # length of the latent
                  image_size: int=28, channels: int=1):
         super().__init__()
@@ -86,9 +86,9 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(n_in, channels, 4, stride=2, padding=1), nn.Tanh())
         self.apply(init_normal)
 
-    def forward(self, z: Tensor  # (B,latent_dim)
-                ) -> Tensor:     # (B,channels,H,W) in [-1,1]
-        return self.layers(z)[..., :self.image_size, :self.image_size]
+    def forward(self, latent: Tensor  # (B,latent_dim), z_g or z_e
+                ) -> Tensor:          # (B,channels,H,W) in [-1,1]
+        return self.layers(latent)[..., :self.image_size, :self.image_size]
 
 # %% ../nbs/02_networks.ipynb #02-021
 class Generator(nn.Module):
@@ -115,9 +115,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, n_categories))
 
-    def forward(self, z: Tensor  # (B,latent_dim), made by G or E
-                ) -> Tensor:     # (B,K) logits
-        return self.layers(z)
+    def forward(self, latent: Tensor  # (B,latent_dim), made by G or E
+                ) -> Tensor:          # (B,K) logits
+        return self.layers(latent)
 
 # %% ../nbs/02_networks.ipynb #02-027
 class Discriminator(nn.Module):
@@ -144,6 +144,7 @@ class SelfCritic(nn.Module):
                  image_size: int=28, channels: int=1,
                  norm: str="batch"):       # "batch" (section 3) or "spectral"
         super().__init__()
+        if norm not in ("batch", "spectral"): raise ValueError(f"norm is {norm!r}; it has to be batch or spectral.")
         self.on_x, features = conv_stack(channels, width, image_size, batch_norm=norm == "batch")
         self.on_z = nn.Sequential(nn.Linear(latent_dim, hidden), nn.LeakyReLU(LEAK))
         middle = [nn.BatchNorm1d(hidden)] if norm == "batch" else []
@@ -152,7 +153,7 @@ class SelfCritic(nn.Module):
         if norm == "spectral":
             for layer in [m for m in self.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]: spectral_norm(layer)
 
-    def forward(self, x: Tensor,  # (B,channels,H,W) in [-1,1]
-                z: Tensor         # (B,latent_dim)
-                ) -> Tensor:      # (B,) logits
-        return self.joint(torch.cat([self.on_x(x), self.on_z(z)], dim=1)).squeeze(1)
+    def forward(self, x: Tensor,   # (B,channels,H,W) in [-1,1]
+                latent: Tensor     # (B,latent_dim)
+                ) -> Tensor:       # (B,) logits
+        return self.joint(torch.cat([self.on_x(x), self.on_z(latent)], dim=1)).squeeze(1)
