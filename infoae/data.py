@@ -29,25 +29,25 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import MNIST
 
 # %% ../nbs/01_data.ipynb #01-005
-def to_model(images: Tensor  # (N,C,H,W) uint8 in 0..255, or float in [0,1]
-             ) -> Tensor:    # (N,C,H,W) float32 in [-1,1]
+def to_model(images: Tensor  # (N,channels,H,W) uint8 in 0..255, or float in [0,1]
+             ) -> Tensor:    # (N,channels,H,W) float32 in [-1,1]
     "Images as the networks see them."
     if images.dtype == torch.uint8: return images.float() / 127.5 - 1
     if images.is_floating_point(): return images.float() * 2 - 1
     raise TypeError(f"The images are {images.dtype}; they have to be uint8 in 0..255 or float in [0, 1].")
 
 
-def to_uint8(x: Tensor      # (N,C,H,W) float in [-1,1]; what lies outside is cut off
-             ) -> Tensor:   # (N,C,H,W) uint8 in 0..255
+def to_uint8(x: Tensor      # (N,channels,H,W) float in [-1,1]; what lies outside is cut off
+             ) -> Tensor:   # (N,channels,H,W) uint8 in 0..255
     "Images of the networks as bytes."
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 # %% ../nbs/01_data.ipynb #01-008
-def _check_shape(t: Tensor  # (N,H,W), (N,C,H,W) or (N,H,W,C)
-                 ) -> Tensor: # (N,C,H,W)
+def _check_shape(t: Tensor  # (N,H,W), (N,channels,H,W) or (N,H,W,channels)
+                 ) -> Tensor: # (N,channels,H,W)
     "Channels second; ValueError for a shape that is no set of square images."
     given = f"The images have shape {tuple(t.shape)}"
-    if t.ndim not in (3, 4): raise ValueError(f"{given}; it has to be (N, H, W), (N, C, H, W) or (N, H, W, C).")
+    if t.ndim not in (3, 4): raise ValueError(f"{given}; it has to be (N, H, W), (N, channels, H, W) or (N, H, W, channels).")
     if len(t) == 0: raise ValueError("There are no images: the set is empty.")
     if t.ndim == 3: t = t.unsqueeze(1)
     elif t.shape[1] not in (1, 3) and t.shape[3] in (1, 3): t = t.permute(0, 3, 1, 2)
@@ -95,15 +95,15 @@ def _check_indexed(data: Any) -> None:
 
 
 def _item(data: Any, i: int) -> Tensor:
-    "Image i of a data set, without its label, as uint8 of shape (C,H,W)."
+    "Image i of a data set, without its label, as uint8 of shape (channels,H,W)."
     item = data[i]
     image = _as_tensor(item[0] if isinstance(item, (tuple, list)) and len(item) else item)
-    if image.ndim not in (2, 3): raise ValueError(f"Image {i} has shape {tuple(image.shape)}; it has to be (H, W), (C, H, W) or (H, W, C).")
+    if image.ndim not in (2, 3): raise ValueError(f"Image {i} has shape {tuple(image.shape)}; it has to be (H, W), (channels, H, W) or (H, W, channels).")
     return _check_range(_check_shape(image.unsqueeze(0)))[0]
 
 
-def as_images(data: Any   # array or tensor (N,H,W), (N,C,H,W) or (N,H,W,C); list of images; data set of images or (image, label)
-              ) -> Tensor: # (N,C,H,W) uint8
+def as_images(data: Any   # array or tensor (N,H,W), always grey, (N,channels,H,W) or (N,H,W,channels); list of images; data set of images or (image, label)
+              ) -> Tensor: # (N,channels,H,W) uint8
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     if isinstance(data, (Tensor, np.ndarray)): return _check_range(_check_shape(_as_tensor(data))).contiguous()
     _check_indexed(data)
@@ -251,7 +251,7 @@ class TensorImages:
 
     def batches(self, batch_size: int,                       # images in a batch
                 generator: torch.Generator                   # gives the order of this epoch
-                ) -> Iterator[tuple[Tensor, Tensor]]:        # index (B,) int64, images (B,C,H,W) uint8, both on the device
+                ) -> Iterator[tuple[Tensor, Tensor]]:        # index (B,) int64, images (B,channels,H,W) uint8, both on the device
         "One epoch in random order, without the last incomplete batch; ValueError for fewer images than a batch."
         for index in _order(self.n, batch_size, generator, self.images.device): yield index, self.images[index]
 
@@ -322,20 +322,20 @@ def affine_maps(angle: Tensor,   # (B,) rotation in radians, clockwise
 
 
 @torch.no_grad()
-def apply_maps(x: Tensor,    # (B,C,H,W) in [-1,1]; -1 is background
+def apply_maps(x: Tensor,    # (B,channels,H,W) in [-1,1]; -1 is background
                maps: Tensor  # (B,2,3) of `affine_maps`
-               ) -> Tensor:  # (B,C,H,W) in [-1,1]
+               ) -> Tensor:  # (B,channels,H,W) in [-1,1]
     "The images under the maps, bilinear; what comes in from outside is background. No gradient passes."
     grid = F.affine_grid(maps.to(x.dtype), list(x.shape), align_corners=False)
     return F.grid_sample(x + 1, grid, mode="bilinear", padding_mode="zeros", align_corners=False) - 1
 
 # %% ../nbs/01_data.ipynb #01-051
-def random_affine(x: Tensor,                          # (B,C,H,W) in [-1,1]; -1 is background
+def random_affine(x: Tensor,                          # (B,channels,H,W) in [-1,1]; -1 is background
                   generator: torch.Generator | None,  # on x's device; None: torch's own
                   strength: float = 1.0               # 0 to 4; 0 leaves the images as they are
-                  ) -> Tensor:                        # (B,C,H,W) in [-1,1], without gradient
+                  ) -> Tensor:                        # (B,channels,H,W) in [-1,1], without gradient
     "Each image under a small random map of its own; ValueError for a wrong rank or strength."
-    if x.ndim != 4: raise ValueError(f"The images have shape {tuple(x.shape)}; it has to be (B, C, H, W).")
+    if x.ndim != 4: raise ValueError(f"The images have shape {tuple(x.shape)}; it has to be (B, channels, H, W).")
     if not 0 <= strength <= 4: raise ValueError(f"strength is {strength}; it has to be between 0 and 4.")
     u = (2 * torch.rand(len(x), 5, generator=generator, device=x.device) - 1) * strength      # each in [-strength, strength]
     degree = pi / 180

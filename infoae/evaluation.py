@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mutual_info_score
 from torch import Tensor
 
-# %% ../nbs/07_evaluation.ipynb #07-005
+# %% ../nbs/07_evaluation.ipynb #07-006
 Numbers = Tensor | np.ndarray | Sequence[int]
 _MOST = 10_000  # a label above this is a mistake, and a matrix for it would fill the memory
 
@@ -38,11 +38,11 @@ def _pair(categories: Numbers, labels: Numbers) -> tuple[np.ndarray, np.ndarray]
     if len(a) != len(b): raise ValueError(f"There are {len(a)} categories and {len(b)} labels; each image has to have one of each.")
     return a, b
 
-# %% ../nbs/07_evaluation.ipynb #07-008
+# %% ../nbs/07_evaluation.ipynb #07-009
 def confusion(categories: Numbers,              # (N,) the category of each image
               labels: Numbers,                  # (N,) its label
-              n_categories: int | None = None,  # rows; None: as many as appear
-              n_classes: int | None = None      # columns; None: as many as appear
+              n_categories: int | None = None,  # rows; None: the largest category + 1
+              n_classes: int | None = None      # columns; None: the largest label + 1
               ) -> np.ndarray:                  # (n_categories, n_classes) int64 counts
     "Images of each label in each category; ValueError where there are fewer rows or columns than needed."
     a, b = _pair(categories, labels)
@@ -54,15 +54,16 @@ def confusion(categories: Numbers,              # (N,) the category of each imag
         sizes.append(size or needed)
     return confusion_matrix(a, b, labels=np.arange(max(sizes)))[:sizes[0], :sizes[1]]
 
-# %% ../nbs/07_evaluation.ipynb #07-012
+# %% ../nbs/07_evaluation.ipynb #07-013
 def match(categories: Numbers,             # (N,) the category of each image
           labels: Numbers,                 # (N,) its label
-          n_categories: int | None = None  # how many there are; None: as many as appear
+          n_categories: int | None = None  # how many there are, to be checked; the match is the same without it
           ) -> dict[int, int]:             # category: label; those that share no image are left out
     "The one-to-one match of categories and labels that makes the most images right; ValueError as in `confusion`."
     matrix = confusion(categories, labels, n_categories)
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
-    return {int(k): int(d) for k, d in zip(rows, columns) if matrix[k, d]}
+    used = matrix.any(axis=1).nonzero()[0]                       # empty rows take no part, or their number could decide a tie
+    rows, columns = linear_sum_assignment(matrix[used], maximize=True)
+    return {int(used[k]): int(d) for k, d in zip(rows, columns) if matrix[used[k], d]}
 
 
 def accuracy(categories: Numbers,  # (N,) the category of each image
@@ -72,7 +73,7 @@ def accuracy(categories: Numbers,  # (N,) the category of each image
     matrix = confusion(categories, labels)
     return float(matrix[linear_sum_assignment(matrix, maximize=True)].sum() / matrix.sum())
 
-# %% ../nbs/07_evaluation.ipynb #07-017
+# %% ../nbs/07_evaluation.ipynb #07-020
 def majority_accuracy(categories: Numbers,  # (N,) the category of each image
                       labels: Numbers       # (N,) its label
                       ) -> float:           # 0 to 1, never below `accuracy`
@@ -80,7 +81,7 @@ def majority_accuracy(categories: Numbers,  # (N,) the category of each image
     matrix = confusion(categories, labels)
     return float(matrix.max(axis=1).sum() / matrix.sum())
 
-# %% ../nbs/07_evaluation.ipynb #07-022
+# %% ../nbs/07_evaluation.ipynb #07-025
 def scores(categories: Numbers,       # (N,) the category of each image
            labels: Numbers            # (N,) its label
            ) -> dict[str, float]:     # accuracy, majority_accuracy, nmi, ari, and n, the number of images (int)
@@ -89,15 +90,15 @@ def scores(categories: Numbers,       # (N,) the category of each image
     return {"accuracy": accuracy(a, b), "majority_accuracy": majority_accuracy(a, b),
             "nmi": float(normalized_mutual_info_score(b, a)), "ari": float(adjusted_rand_score(b, a)), "n": len(a)}
 
-# %% ../nbs/07_evaluation.ipynb #07-028
+# %% ../nbs/07_evaluation.ipynb #07-031
 class Predicts(Protocol):
     "What `evaluate` asks of a model: `InfoAE` has it."
 
-    def predict(self, images: Tensor) -> Tensor: ...  # images (N,C,H,W) to categories (N,) int64
+    def predict(self, images: Tensor) -> Tensor: ...  # images (N,channels,H,W) to categories (N,) int64
 
 
 def evaluate(model: Predicts,       # an `InfoAE`, or anything that predicts categories
-             images: Any,           # (N,C,H,W) as `predict` takes them
+             images: Any,           # (N,channels,H,W) as `predict` takes them
              labels: Numbers        # (N,)
              ) -> dict[str, Any]:   # as `scores`, and mapping: the match as a dict category: label
     "The scores of a model on labelled images; ValueError where images and labels are not the same number."
@@ -106,7 +107,7 @@ def evaluate(model: Predicts,       # an `InfoAE`, or anything that predicts cat
     a = _numbers(model.predict(images), "categories")
     return {**scores(a, b), "mapping": match(a, b)}
 
-# %% ../nbs/07_evaluation.ipynb #07-032
+# %% ../nbs/07_evaluation.ipynb #07-035
 def name_mapping(mapping: Mapping[Any, int],       # category: label, as `match` gives it or as JSON gives it back
                  n_categories: int | None = None,  # how many categories to list; None: up to the last one matched
                  what: str = "digit"               # what a label is

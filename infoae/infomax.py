@@ -24,7 +24,7 @@ from .data import StreamedImages, TensorImages, random_affine
 from .model import InfoAE, read_tensors, write_file
 from .training import OnEpoch, Pass, Trainer, check_same, load_checkpoint, run
 
-# %% ../nbs/06_infomax.ipynb #06-008
+# %% ../nbs/06_infomax.ipynb #06-010
 def marginal(logits: Tensor  # (B,K) C(E(x))
              ) -> Tensor:    # scalar in nats, between -log K and 0
     "- H(mean p): smallest when the batch uses all categories alike (RIM)."
@@ -36,7 +36,7 @@ def conditional(logits: Tensor  # (B,K) C(E(x))
     "mean H(p): smallest when each image is sure of its category (RIM)."
     return torch.special.entr(logits.float().softmax(dim=1)).sum(dim=1).mean()
 
-# %% ../nbs/06_infomax.ipynb #06-011
+# %% ../nbs/06_infomax.ipynb #06-013
 def kl(logits: Tensor,  # (B,K) of p, taken as given: no gradient flows into it
        other: Tensor    # (B,K) of q
        ) -> Tensor:     # scalar in nats, at least 0
@@ -61,7 +61,7 @@ def worst_change(logits_of: Callable[[Tensor], Tensor],  # images to (B,K) logit
     g, = torch.autograd.grad(kl(logits, logits_of(x + step * d)), d)
     return length.view(-1, *[1] * (x.dim() - 1)) * unit(g.float())
 
-# %% ../nbs/06_infomax.ipynb #06-017
+# %% ../nbs/06_infomax.ipynb #06-019
 def near_distance(images: Tensor,       # (N,channels,H,W) uint8
                   neighbour: int=10,    # which neighbour, 1 is the nearest
                   components: int=50    # principal components in which neighbours are looked for
@@ -76,7 +76,7 @@ def near_distance(images: Tensor,       # (N,channels,H,W) uint8
     return torch.cat([(part - flat[torch.from_numpy(near)]).norm(dim=1)
                       for part, near in zip(flat.split(1000), [nearest[i:i + 1000] for i in range(0, len(nearest), 1000)])])
 
-# %% ../nbs/06_infomax.ipynb #06-020
+# %% ../nbs/06_infomax.ipynb #06-022
 @contextmanager
 def still_statistics(network: nn.Module) -> Iterator[None]:
     "Batch normalisation inside uses its batch as ever, and leaves its running statistics alone."
@@ -87,7 +87,7 @@ def still_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta): layer.momentum = momentum
 
-# %% ../nbs/06_infomax.ipynb #06-023
+# %% ../nbs/06_infomax.ipynb #06-025
 class Information:
     "The information terms on real images, as `Terms` of a `Trainer`; one whose weight is zero is not computed."
 
@@ -118,7 +118,7 @@ class Information:
                 values["agreement"] = kl(logits, logits_of(random_affine(p.x, generator, config.map_strength)))
         return values
 
-# %% ../nbs/06_infomax.ipynb #06-030
+# %% ../nbs/06_infomax.ipynb #06-032
 def open_folder(out: Path | str,  # where the run is kept
                 config: Config, resume: bool) -> None:
     "Make a run's folder and write its configuration; ValueError for a place that is taken, is a file or cannot be made."
