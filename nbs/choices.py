@@ -24,7 +24,8 @@ CHOICES: dict[str, list[tuple[int, dict]]] = {
               (100, {"adam_beta1": 0.9}), (100, {"batch_size": 64}), (100, {"lr": 1e-3})],
     "infomax": [(100, {}), (100, {"marginal": 0.4, "conditional": 0.1, "adversarial": 1.0, "agreement": 1.0}), (101, {}),
                 (100, {"lr": 2e-4}), (100, {"s_norm": "batch"}), (100, {"encoder_factor": 1}), (100, {"agreement": 0.0}),
-                (100, {"average": 0.0, "decay_from": 1.0})],
+                (100, {"average": 0.0, "decay_from": 1.0}),
+                (101, {"marginal": 0.4, "conditional": 0.1, "adversarial": 1.0, "agreement": 1.0})],
 }
 
 
