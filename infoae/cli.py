@@ -28,14 +28,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def explain(error: BaseException  # what was raised
-            ) -> tuple[str, int]: # the sentence, and the exit status
+def explain(error: BaseException,   # what was raised
+            out: str | None=None    # the folder of the run that was trained, if one was
+            ) -> tuple[str, int]:   # the sentence, and the exit status
     "What the command says of an exception, in under 1,500 bytes."
     from infoae.training import TrainingFailed
-    if isinstance(error, KeyboardInterrupt): return "stopped; the run can be resumed with --resume and the same --out.", 130
+    go_on = f" To go on with the run: infoae train --resume --out {out}" if out and Path(out).is_dir() else ""
+    if isinstance(error, KeyboardInterrupt): return "stopped." + go_on, 130
     if isinstance(error, TrainingFailed): return str(error)[:1000], 1
     if isinstance(error, OSError):
-        return f"the disk refused ({error.strerror or error}: {error.filename or 'no name'}); make room or choose another place, then resume.", 2
+        return f"the disk refused ({error.strerror or error}: {error.filename or 'no name'}); make room or choose another place.{go_on}"[:1000], 2
+    if isinstance(error, RuntimeError): return (str(error).splitlines() or [type(error).__name__])[0][:1000], 2
     return " ".join(str(error).split())[:1000], 2
 
 # %% ../nbs/09_cli.ipynb #09-008
@@ -68,6 +71,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     for text in args.set:
         name, equals, value = text.partition("=")
         if not equals: raise ValueError(f"--set {text!r} has no '='; write --set NAME=VALUE.")
+        if name in chosen: raise ValueError(f"{name} is set twice; give it once.")
         try: chosen[name] = json.loads(value)
         except json.JSONDecodeError: chosen[name] = value
     return chosen
@@ -80,6 +84,7 @@ def choose_config(args: argparse.Namespace  # the options of `infoae train`
     from infoae.infomax import stored_config
     from infoae.training import check_same
     chosen = _chosen(args)
+    if args.out == "": raise ValueError("--out is empty; give the name of a folder, or leave --out away.")
     if args.resume and args.out is None: raise ValueError("--resume needs --out: name the folder of the run to go on with.")
     if args.resume and (Path(args.out)/"config.json").exists():
         stored = stored_config(args.out)
@@ -106,6 +111,8 @@ def train_command(args: argparse.Namespace) -> None:
     images, _ = load(config.data, "train")
     judged = load(config.data, split) if split != "none" else None
     out = Path(args.out) if args.out else free_folder(config)
+    args.kept_in = str(out)
+    print(f"training in {out}", flush=True)
     on_epoch = (lambda m, record: scores(m.predict(judged[0]), judged[1])) if judged and split == "dev" else None
     trainer = train(images, config, out, device, args.resume, on_epoch)
     print(write_report(out, trainer.history, split, judged))
@@ -140,6 +147,8 @@ def write_report(out: Path,                # a finished run's folder
                   *(f"- {line}" for line in name_mapping(found["mapping"], c.n_categories))]
     lines += ["", "![samples, a column for each category](samples.png)", "", f"weights.safetensors has SHA-256 {sha256(out/'weights.safetensors')}.", ""]
     report = "\n".join(lines)
+    for again in history.get("resumed", []):
+        lines[3:3] = [f"Resumed after step {again['after_step']} on {again['device']} ({again['threads']} threads, bf16 {'yes' if again['bf16'] else 'no'}), torch {again['torch']}.", ""]
     if found: write_file(out/"history.json", json.dumps({**history, "split": split, "scores": found}, indent=1).encode())
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
@@ -173,6 +182,7 @@ def generate_command(args: argparse.Namespace) -> None:
     if not 0 <= args.seed < 2**62: raise ValueError(f"--seed is {args.seed}; it has to be at least 0 and below 2**62.")
     model, out = InfoAE.load(find_weights(args.what), pick_device(args.device)), Path(args.out)
     if out.exists(): raise ValueError(f"{out} exists; choose another --out.")
+    if not out.parent.is_dir(): raise ValueError(f"The folder {out.parent} does not exist; make it or choose another --out.")
     write_file(out, sample_sheet(model, args.rows, args.seed))
     print(f"{args.rows} rows of samples are in {out}")
 
@@ -238,7 +248,7 @@ def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], None], **
 
 def make_parser() -> argparse.ArgumentParser:
     "All subcommands and options of `infoae`."
-    parser = _Parser(prog="infoae", description="Information Maximizing Autoencoder: six networks that name MNIST's digits without a label.")
+    parser = _Parser(prog="infoae", description="Information Maximizing Autoencoder: six networks that sort images into categories without a label.")
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     train = _add(commands, "train", train_command, epilog="examples:\n  infoae train --data digits\n  infoae train --data mnist --seed 3 --out runs/three\n  infoae train --resume --out runs/three")
@@ -282,7 +292,7 @@ def main(argv: Sequence[str] | None=None  # the words after `infoae`; None: of t
     else:
         try: args.run(args)
         except (ValueError, TypeError, OSError, RuntimeError, KeyboardInterrupt) as error:
-            words, status = explain(error)
+            words, status = explain(error, getattr(args, "kept_in", None))
             print(f"infoae {args.command}: {words}", file=sys.stderr)
             return status
     return 0

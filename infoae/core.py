@@ -75,11 +75,11 @@ class Config:
     image_size: int = paper(28, "height and width of the images in pixels", low=8, high=128)
     channels: int = paper(1, "channels of the images", low=1, high=3)
     # the networks
-    z_dim: int = paper(100, "length of the noise z ~ U(-1, 1) (section 3)", low=1)
-    latent_dim: int = ours(64, "length of the latents z_g and z_e", low=1)
+    z_dim: int = paper(100, "length of the noise z ~ U(-1, 1) (section 3)", low=1, high=65536)
+    latent_dim: int = ours(64, "length of the latents z_g and z_e", low=1, high=65536)
     width: int = ours(16, "base channels of D, Di and S; each stride doubles them", low=1, high=1024)
     encoder_factor: int = ours(1, "base channels of E, as a multiple of width", low=1, high=64)
-    hidden: int = ours(256, "hidden units of G, C and of the joint layer of S", low=1)
+    hidden: int = ours(256, "hidden units of G, C and of the joint layer of S", low=1, high=65536)
     s_norm: str = paper("batch", "what keeps S in check: batch normalisation (section 3), or spectral norm", choices=("batch", "spectral"))
     # the losses
     alpha: float = paper(1.0, "weight of C_lg + C_le (section 3)", low=0)
@@ -88,8 +88,8 @@ class Config:
     saturating: bool = ours(False, "True: minimise log(1 - critic), as printed; False: minimise -log(critic), the same fixed point with a gradient that does not vanish")
     routing: str = ours("equation 2", "who minimises the half of S_l on generated pairs: D and G (equation 2), or nobody (section 2.4)", choices=("equation 2", "section 2.4"))
     # the optimisation
-    epochs: int = ours(16, "passes over the training images", low=1)
-    batch_size: int = ours(128, "images a step", low=2)
+    epochs: int = ours(16, "passes over the training images", low=1, high=10**6)
+    batch_size: int = ours(128, "images a step", low=2, high=2**20)
     lr: float = paper(2e-4, "Adam's learning rate of E, D, G and C (section 3)", above=0)
     lr_critics: float = paper(2e-4, "Adam's learning rate of Di and S (section 3)", above=0)
     adam_beta1: float = ours(0.5, "Adam's first beta, for all networks", low=0, high=0.9999)
@@ -159,6 +159,8 @@ def recipe(name: str = "infomax",  # "infomax" or "paper"
            **changes: Any          # any fields of Config
            ) -> Config:            # the settings
     "The settings of a named recipe; ValueError for an unknown name or setting."
+    check_setting("recipe", name, str, {})
+    check_setting("data", data, str, {})
     if name not in RECIPES: raise ValueError(f"There is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}.")
     return with_changes(RECIPES[name], data=data, **{**FITTED.get(data, {}), **changes})
 

@@ -90,7 +90,7 @@ class InfoAE(nn.Module):
     def sample_c(self, n: int, generator: torch.Generator | None=None) -> Tensor:
         "(n,K) one-hot categories c ~ Cat(K, 1/K) of section 3, drawn on the model's device."
         drawn = torch.randint(self.config.n_categories, (n,), device=self.device, generator=generator)
-        return self.one_hot(drawn)
+        return nn.functional.one_hot(drawn, self.config.n_categories).float()
 
     def one_hot(self, categories: Tensor) -> Tensor:
         "(n,K) one-hot of (n,) whole numbers 0 to K-1."
@@ -168,7 +168,7 @@ class InfoAE(nn.Module):
     def load(cls, path: Path | str, device: str | torch.device="cpu") -> "InfoAE":
         "The model (without critics, in evaluation mode) that `save` wrote; ValueError for a file that is not one."
         tensors, notes = read_tensors(path)
-        if notes.get("format") != FORMAT: raise ValueError(f"{path} is no weights file of infoae; give a weights.safetensors that `infoae train` wrote.")
+        if notes.get("format") != FORMAT or "config" not in notes: raise ValueError(f"{path} is no weights file of infoae; give a weights.safetensors that `infoae train` wrote.")
         with torch.device("meta"): model = cls(Config.from_json(notes["config"]), critics=False)  # no random weights on the way
         try: model.load_state_dict(tensors, assign=True)
         except RuntimeError as e: raise ValueError(f"The weights in {path} do not fit its own configuration ({str(e).splitlines()[-1].strip()[:200]}); get the file again.") from None

@@ -99,7 +99,7 @@ def reach(value: Tensor, m: InfoAE) -> set[str]:
     grads = torch.autograd.grad(value, [q for _, q in named], retain_graph=True, allow_unused=True)
     return {name for (name, _), grad in zip(named, grads) if grad is not None and grad.any()}
 
-# %% ../nbs/05_training.ipynb #05-021
+# %% ../nbs/05_training.ipynb #05-023
 class Terms(Protocol):
     "Further losses for E, D, G and C, each weighted by the configuration's field of its name."
 
@@ -135,7 +135,7 @@ def follow(average: list[Tensor],  # the averaged weights, changed in place
     "Move averaged weights a little towards the current ones; faster at the beginning, so that a short run is averaged too."
     torch._foreach_lerp_(average, current, 1 - min(decay, (1 + steps) / (10 + steps)))
 
-# %% ../nbs/05_training.ipynb #05-024
+# %% ../nbs/05_training.ipynb #05-026
 LOOK = 10_000  # images that are looked at after each epoch, the first of the set
 
 
@@ -147,7 +147,7 @@ def diagnose(m: InfoAE, images: Tensor) -> dict[str, Any]:
     generator = torch.Generator(m.device).manual_seed(0)
     mapped = [to_uint8(random_affine(to_model(chunk.to(m.device)), generator)) for chunk in images.split(1000)]
     agreement = (m.predict(torch.cat(mapped)) == categories).float().mean()
-    return {"usage": usage.tolist(), "usage_entropy": torch.special.entr(usage).sum().item(), "dead": int((usage < 0.1 / len(usage)).sum()),
+    return {"usage": usage.tolist(), "usage_entropy": -torch.xlogy(usage, usage).sum().item(), "dead": int((usage < 0.1 / len(usage)).sum()),
             "confidence": p.amax(dim=1).mean().item(), "agreement": agreement.item()}
 
 
@@ -157,13 +157,13 @@ def sample_sheet(m: InfoAE,
                  ) -> bytes:    # a PNG
     "D(G(z, c)) as a picture: one z in each row, one category in each column; the same seed gives the same z."
     K = m.config.n_categories
-    z = m.sample_z(rows, torch.Generator(m.device).manual_seed(seed)).repeat_interleave(K, dim=0)
-    images = m.generate(torch.arange(K).repeat(rows), z)
+    z = torch.rand(rows, m.config.z_dim, generator=torch.Generator().manual_seed(seed)) * 2 - 1   # on the CPU: the same on every device
+    images = m.generate(torch.arange(K).repeat(rows), z.repeat_interleave(K, dim=0))
     picture = BytesIO()
     save_image(make_grid(images, nrow=K, padding=1), picture, format="png")
     return picture.getvalue()
 
-# %% ../nbs/05_training.ipynb #05-027
+# %% ../nbs/05_training.ipynb #05-029
 class Trainer:
     "A run of training: its networks, optimizers, generators and history. ValueError for images that do not fit the configuration."
 
@@ -216,7 +216,7 @@ class Trainer:
         m, config, progress = self.model, self.config, self.steps / self.total_steps
         for optimizer, rate in zip(self.optimizers.values(), (config.lr, config.lr_critics)):
             for group in optimizer.param_groups: group["lr"] = rate * rate_factor(progress, config.decay_from)
-        x = to_model(images).contiguous(memory_format=torch.channels_last)
+        x = to_model(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device):
             p = forward(m, x, m.sample_z(len(x), self.noise), m.sample_c(len(x), self.noise))
             values, shares = critics_half(m, p)
@@ -245,10 +245,15 @@ class Trainer:
     def _check(self, values: Mapping[str, Tensor]) -> None:
         if not torch.stack(list(values.values())).isfinite().all():
             name = next(name for name, value in values.items() if not value.isfinite())
-            raise TrainingFailed(f"{name} became {values[name].item()} in step {self.steps} of {self.total_steps}; "
-                                 "the last checkpoint is good: start again from other settings, a lower learning rate first.")
+            raise TrainingFailed(f"{name} became {values[name].item()} in step {self.steps} of {self.total_steps}; start again with other settings, a lower learning rate first.")
 
-# %% ../nbs/05_training.ipynb #05-035
+    def check_weights(self) -> None:
+        "Raise TrainingFailed if any weight or statistic is no number."
+        for name, t in [*self.model.state_dict().items(), *(self.average.state_dict().items() if self.average else ())]:
+            if not t.isfinite().all():
+                raise TrainingFailed(f"{name} has NaN or infinity after step {self.steps} of {self.total_steps}; start again with other settings, a lower learning rate first.")
+
+# %% ../nbs/05_training.ipynb #05-039
 CHECKPOINT = "infoae-checkpoint-1"
 
 
@@ -268,13 +273,13 @@ def save_checkpoint(t: Trainer,       # the run as it stands
                     ) -> None:
     "Write all that resuming needs, whole or not at all; OSError where the disk refuses."
     notes = {"config": t.config.to_json(), "history": json.dumps(t.history), "steps": str(t.steps), "counts": json.dumps(t.counts),
-             "seconds": str(t.seconds), "images": fingerprint(t.data), "device": t.device.type, "threads": str(torch.get_num_threads())}
+             "seconds": str(t.seconds), "images": fingerprint(t.data)}
     write_file(path, to_safetensors({name: q.detach().cpu().contiguous() for name, q in _tensors(t).items()}, {"format": CHECKPOINT, **notes}))
 
 
 def load_checkpoint(t: Trainer,       # a trainer just made, with the same configuration and images
                     path: Path | str  # what `save_checkpoint` wrote
-                    ) -> list[str]:   # what differs that may cost the last bits: device, threads
+                    ) -> list[str]:   # what differs that may cost the last bits: device, threads, versions
     "Put a run back to where its checkpoint stood; ValueError for a damaged file, another configuration or other images."
     tensors, notes = read_tensors(path)
     if notes.get("format") != CHECKPOINT: raise ValueError(f"{path} is no checkpoint of infoae.")
@@ -292,12 +297,15 @@ def load_checkpoint(t: Trainer,       # a trainer just made, with the same confi
         optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     t.order.set_state(tensors["order"])
     t._begin_epoch()
-    t.history, t.steps, t.counts, t.seconds = json.loads(notes["history"]), int(notes["steps"]), json.loads(notes["counts"]), float(notes["seconds"])
+    now, t.history = t.history["environment"], json.loads(notes["history"])
+    t.steps, t.counts, t.seconds = int(notes["steps"]), json.loads(notes["counts"]), float(notes["seconds"])
     t.sums = {name: q.to(t.device) for name, q in part("sums").items()}
-    if notes["device"] == t.device.type: t.noise.set_state(tensors["noise"])
+    before = {**t.history["environment"], **(t.history.get("resumed") or [{}])[-1]}
+    if before["device_type"] == t.device.type: t.noise.set_state(tensors["noise"])
     else: t.noise.manual_seed(t.config.seed + t.steps)
-    now = {"device": t.device.type, "threads": str(torch.get_num_threads())}
-    return [f"{name} was {notes[name]}, is {now[name]}" for name in now if notes[name] != now[name]]
+    changed = [name for name in now if before[name] != now[name]]
+    if changed: t.history.setdefault("resumed", []).append({"after_step": t.steps, **now})
+    return [f"{name} was {before[name]}, is {now[name]}" for name in changed]
 
 
 def check_same(old: Config, new: Config) -> None:
@@ -310,7 +318,11 @@ def fingerprint(data: TensorImages | StreamedImages) -> str:
     "A text that tells two sets of images apart: how many, their shape, and a hash of the first thousand."
     return f"{data.n} {tuple(data.shape)} {hashlib.sha256(data.first(1000).cpu().numpy().tobytes()).hexdigest()[:16]}"
 
-# %% ../nbs/05_training.ipynb #05-038
+# %% ../nbs/05_training.ipynb #05-042
+class _Stopped(KeyboardInterrupt):
+    "An interrupt that was obeyed between two steps."
+
+
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
     "An event that is set by the first Ctrl-C inside; a second one interrupts as usual."
@@ -346,13 +358,15 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
                 if on_epoch: record["scores"] = on_epoch(t.final, json.loads(json.dumps(record)))
                 if len(t.history["epochs"]) == t.config.epochs: t.history["status"] = "finished"
                 if out: _write(t, Path(out), record["epoch"])
-        except KeyboardInterrupt:
+        except _Stopped:
+            t.check_weights()
             if out: save_checkpoint(t, Path(out)/"checkpoint"/"state.safetensors")
             raise
         except TrainingFailed as e:
-            t.history["status"] = f"failed: {e}"
+            kept = f" The checkpoint of epoch {len(t.history['epochs'])} is kept." if out and t.history["epochs"] else ""
+            t.history["status"] = f"failed: {e}{kept}"
             if out: write_file(Path(out)/"history.json", json.dumps(t.history, indent=1).encode())
-            raise
+            raise TrainingFailed(f"{e}{kept}") from None
     if out: t.final.save(Path(out)/"weights.safetensors", history=json.dumps(t.history["epochs"][-1]))
     return t
 
@@ -361,7 +375,7 @@ def _epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
     done, clock = t.steps - t.steps_per_epoch * len(t.history["epochs"]), time.perf_counter()
     before = t.seconds
     for index, images in islice(t.data.batches(t.config.batch_size, t.order), done, None):
-        if interrupted.is_set(): raise KeyboardInterrupt
+        if interrupted.is_set(): raise _Stopped
         for name, value in t.step(index, images).items():
             t.sums[name] = t.sums.get(name, 0) + value
             t.counts[name] = t.counts.get(name, 0) + 1
@@ -369,10 +383,11 @@ def _epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
         bar.update(len(images))
         if not bar.disable and t.steps % 20 == 0:
             bar.set_postfix({name: f"{t.sums[name] / t.counts[name]:.2f}" for name in ("R_l", "E_l", "C_le", "S_l", "Dil")})
-    if interrupted.is_set(): raise KeyboardInterrupt
+    if interrupted.is_set(): raise _Stopped
 
 
 def _close_epoch(t: Trainer) -> dict[str, Any]:
+    t.check_weights()
     means = {name: (t.sums[name] / t.counts[name]).item() for name in t.sums}
     critics = {name: means.pop(name) for name in ("Di_true", "Di_false", "S_true", "S_false")}
     record = {"epoch": len(t.history["epochs"]) + 1, "losses": means, "critics": critics, **diagnose(t.final, t.data.first(LOOK)),
