@@ -131,6 +131,7 @@ def write_report(out: Path,                # a finished run's folder
     "Score the weights of a finished run once, and write report.md."
     from infoae.evaluation import evaluate, name_mapping
     from infoae.model import InfoAE, write_file
+    from infoae.training import write_history
     model, last, made = InfoAE.load(out/"weights.safetensors"), history["epochs"][-1], history["environment"]
     c, found = model.config, None
     seconds, rate = (sum(e[key] for e in history["epochs"]) for key in ("seconds", "images_per_second"))
@@ -149,7 +150,7 @@ def write_report(out: Path,                # a finished run's folder
     report = "\n".join(lines)
     for again in history.get("resumed", []):
         lines[3:3] = [f"Resumed after step {again['after_step']} on {again['device']} ({again['threads']} threads, bf16 {'yes' if again['bf16'] else 'no'}), torch {again['torch']}.", ""]
-    if found: write_file(out/"history.json", json.dumps({**history, "split": split, "scores": found}, indent=1).encode())
+    if found: write_history(out, {**history, "split": split, "scores": found})
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 

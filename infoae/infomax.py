@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from .core import Config, recipe
 from .data import StreamedImages, TensorImages, random_affine
 from .model import InfoAE, read_tensors, write_file
-from .training import OnEpoch, Pass, Trainer, check_same, load_checkpoint, run
+from .training import OnEpoch, Pass, Trainer, check_same, checkpoint_path, load_checkpoint, run
 
 # %% ../nbs/06_infomax.ipynb #06-010
 def marginal(logits: Tensor  # (B,K) C(E(x))
@@ -76,8 +76,7 @@ def near_distance(images: Tensor,       # (N,channels,H,W) uint8
     k = min(neighbour, len(flat) - 1)
     nearest = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(reduced).kneighbors(reduced, return_distance=False)[:, k]
     flat = torch.from_numpy(flat)
-    return torch.cat([(part - flat[torch.from_numpy(near)]).norm(dim=1)
-                      for part, near in zip(flat.split(1000), [nearest[i:i + 1000] for i in range(0, len(nearest), 1000)])])
+    return torch.cat([(part - flat[near]).norm(dim=1) for part, near in zip(flat.split(1000), torch.from_numpy(nearest).split(1000))])
 
 # %% ../nbs/06_infomax.ipynb #06-024
 @contextmanager
@@ -167,7 +166,7 @@ def train(images: Any,                              # images, or a data set of t
     config = config or recipe("infomax")
     t = Trainer(config, images, device)
     if out is not None: open_folder(out, config, resume)
-    checkpoint = Path(out)/"checkpoint"/"state.safetensors" if out is not None else None
+    checkpoint = checkpoint_path(out) if out is not None else None
     found = resume and checkpoint is not None and checkpoint.exists()
     if config.adversarial or config.marginal or config.conditional or config.agreement:
         kept = read_tensors(checkpoint)[0].get("terms.distance") if found else None

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['LOOK', 'CHECKPOINT', 'OnEpoch', 'Pass', 'forward', 'critics_half', 'frozen', 'makers_half', 'objective', 'reach',
            'Terms', 'without_critics', 'TrainingFailed', 'rate_factor', 'follow', 'diagnose', 'sample_sheet', 'Trainer',
-           'save_checkpoint', 'load_checkpoint', 'check_same', 'fingerprint', 'interruptible', 'run']
+           'checkpoint_path', 'write_history', 'save_checkpoint', 'load_checkpoint', 'check_same', 'fingerprint',
+           'interruptible', 'run']
 
 # %% ../nbs/05_training.ipynb #05-002
 import hashlib
@@ -182,6 +183,8 @@ class Trainer:
             self.model = InfoAE(config)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.average = without_critics(self.model) if config.average else None
+        theirs = self.model.state_dict()
+        self.averaged = [(q, theirs[name]) for name, q in (self.average.state_dict() if self.average else {}).items() if q.is_floating_point()]
         betas = (config.adam_beta1, config.adam_beta2)
         critics = [*self.model.Di.parameters(), *self.model.S.parameters()]
         makers = [q for name, q in self.model.named_parameters() if name.split(".")[0] in MAKERS]
@@ -227,7 +230,7 @@ class Trainer:
                 extra = self.terms(m, p, index, progress, self.noise) if self.terms else {}
             self._minimise("makers", objective(values) + sum(getattr(config, name) * value for name, value in extra.items()))
         self.steps += 1
-        if self.average: self._follow()
+        if self.average: follow([a for a, _ in self.averaged], [b for _, b in self.averaged], config.average, self.steps)
         values = {name: value.detach() for name, value in {**values, **extra}.items()}
         self._check(values)
         return values | shares
@@ -236,11 +239,6 @@ class Trainer:
         self.optimizers[who].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers[who].step()
-
-    def _follow(self) -> None:
-        theirs = self.model.state_dict()
-        pairs = [(t, theirs[name]) for name, t in self.average.state_dict().items() if t.is_floating_point()]
-        follow([a for a, _ in pairs], [b for _, b in pairs], self.config.average, self.steps)
 
     def _check(self, values: Mapping[str, Tensor]) -> None:
         if not torch.stack(list(values.values())).isfinite().all():
@@ -255,6 +253,17 @@ class Trainer:
 
 # %% ../nbs/05_training.ipynb #05-039
 CHECKPOINT = "infoae-checkpoint-1"
+
+
+def checkpoint_path(out: Path | str  # a run's folder
+                    ) -> Path:
+    "Where a run keeps its checkpoint."
+    return Path(out)/"checkpoint"/"state.safetensors"
+
+
+def write_history(out: Path | str, history: Mapping[str, Any]) -> None:
+    "Write history.json of a run's folder, whole or not at all."
+    write_file(Path(out)/"history.json", json.dumps(history, indent=1).encode())
 
 
 def _tensors(t: Trainer) -> dict[str, Tensor]:
@@ -353,19 +362,20 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
         try:
             while len(t.history["epochs"]) < t.config.epochs:
                 _epoch(t, bar, interrupted)
-                record = _close_epoch(t)
+                model = t.final
+                record = _close_epoch(t, model)
                 bar.set_description(f"epoch {record['epoch']}/{t.config.epochs}: {t.config.n_categories - record['dead']} categories used, agreement {record['agreement']:.3f}")
                 if on_epoch: record["scores"] = on_epoch(t.final, json.loads(json.dumps(record)))
                 if len(t.history["epochs"]) == t.config.epochs: t.history["status"] = "finished"
-                if out: _write(t, Path(out), record["epoch"])
+                if out: _write(t, model, Path(out), record["epoch"])
         except _Stopped:
             t.check_weights()
-            if out: save_checkpoint(t, Path(out)/"checkpoint"/"state.safetensors")
+            if out: save_checkpoint(t, checkpoint_path(out))
             raise
         except TrainingFailed as e:
             kept = f" The checkpoint of epoch {len(t.history['epochs'])} is kept." if out and t.history["epochs"] else ""
             t.history["status"] = f"failed: {e}{kept}"
-            if out: write_file(Path(out)/"history.json", json.dumps(t.history, indent=1).encode())
+            if out: write_history(out, t.history)
             raise TrainingFailed(f"{e}{kept}") from None
     if out: t.final.save(Path(out)/"weights.safetensors", history=json.dumps(t.history["epochs"][-1]))
     return t
@@ -386,20 +396,20 @@ def _epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
     if interrupted.is_set(): raise _Stopped
 
 
-def _close_epoch(t: Trainer) -> dict[str, Any]:
+def _close_epoch(t: Trainer, model: InfoAE) -> dict[str, Any]:
     t.check_weights()
     means = {name: (t.sums[name] / t.counts[name]).item() for name in t.sums}
     critics = {name: means.pop(name) for name in ("Di_true", "Di_false", "S_true", "S_false")}
-    record = {"epoch": len(t.history["epochs"]) + 1, "losses": means, "critics": critics, **diagnose(t.final, t.data.first(LOOK)),
+    record = {"epoch": len(t.history["epochs"]) + 1, "losses": means, "critics": critics, **diagnose(model, t.data.first(LOOK)),
               "seconds": t.seconds, "images_per_second": t.steps_per_epoch * t.config.batch_size / t.seconds}
     t.history["epochs"].append(record)
     t._begin_epoch()
     return record
 
 
-def _write(t: Trainer, out: Path, epoch: int) -> None:
-    sheet = sample_sheet(t.final)
+def _write(t: Trainer, model: InfoAE, out: Path, epoch: int) -> None:
+    sheet = sample_sheet(model)
     write_file(out/"samples"/f"epoch-{epoch:03d}.png", sheet)
     write_file(out/"samples.png", sheet)
-    write_file(out/"history.json", json.dumps(t.history, indent=1).encode())
-    save_checkpoint(t, out/"checkpoint"/"state.safetensors")
+    write_history(out, t.history)
+    save_checkpoint(t, checkpoint_path(out))
