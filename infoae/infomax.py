@@ -14,6 +14,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
@@ -69,14 +70,16 @@ def near_distance(images: Tensor,       # (N,channels,H,W) uint8
                   neighbour: int=10,    # which neighbour, 1 is the nearest
                   components: int=50    # principal components in which neighbours are looked for
                   ) -> Tensor:          # (N,) float32, distance for pixels in [-1,1]
-    "The distance of each image to its k-th nearest; ValueError for fewer than two images."
+    "The distance of each image to its k-th nearest (components of the first 10,000); ValueError for fewer than two images."
     if len(images) < 2: raise ValueError(f"There is {len(images)} image; a neighbour takes at least 2.")
-    flat = images.flatten(1).cpu().float().numpy() / 127.5
-    reduced = PCA(min(components, *flat.shape), random_state=0).fit_transform(flat)
-    k = min(neighbour, len(flat) - 1)
+    floats = lambda part: part.flatten(1).cpu().float() / 127.5        # a part at a time: all of MNIST as floats is 190 MB
+    some = floats(images[:10_000]).numpy()
+    pca = PCA(min(components, *some.shape), random_state=0).fit(some)
+    reduced = np.concatenate([pca.transform(floats(part).numpy()) for part in images.split(1000)])
+    k = min(neighbour, len(images) - 1)
     nearest = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(reduced).kneighbors(reduced, return_distance=False)[:, k]
-    flat = torch.from_numpy(flat)
-    return torch.cat([(part - flat[near]).norm(dim=1) for part, near in zip(flat.split(1000), torch.from_numpy(nearest).split(1000))])
+    return torch.cat([(floats(part) - floats(images[near.to(images.device)])).norm(dim=1)
+                      for part, near in zip(images.split(1000), torch.from_numpy(nearest).split(1000))])
 
 # %% ../nbs/06_infomax.ipynb #06-024
 @contextmanager
