@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from math import pi
 from pathlib import Path
@@ -250,10 +250,11 @@ class TensorImages:
         return _whole_batches(self.n, batch_size)
 
     def batches(self, batch_size: int,                       # images in a batch
-                generator: torch.Generator                   # gives the order of this epoch
+                generator: torch.Generator,                  # gives the order of this epoch
+                part: slice = slice(None)                    # which images of each batch are wanted
                 ) -> Iterator[tuple[Tensor, Tensor]]:        # index (B,) int64, images (B,channels,H,W) uint8, both on the device
         "One epoch in random order, without the last incomplete batch; ValueError for fewer images than a batch."
-        for index in _order(self.n, batch_size, generator, self.images.device): yield index, self.images[index]
+        for index in _order(self.n, batch_size, generator, self.images.device): yield index[part], self.images[index[part]]
 
 # %% ../nbs/01_data.ipynb #01-042
 class _Indexed(Dataset):
@@ -291,9 +292,9 @@ class StreamedImages:
         "How many whole batches an epoch has; ValueError for fewer images than one batch."
         return _whole_batches(self.n, batch_size)
 
-    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, batch_size: int, generator: torch.Generator, part: slice = slice(None)) -> Iterator[tuple[Tensor, Tensor]]:
         "As `TensorImages.batches`, in the same order for the same generator."
-        order = [index.tolist() for index in _order(self.n, batch_size, generator, torch.device("cpu"))]
+        order = [index[part].tolist() for index in _order(self.n, batch_size, generator, torch.device("cpu"))]
         loader = DataLoader(self.data, batch_sampler=order, num_workers=self.workers, generator=torch.Generator())
         for index, images in loader: yield index.to(self.device), images.to(self.device)
 
@@ -332,11 +333,12 @@ def apply_maps(x: Tensor,    # (B,channels,H,W) in [-1,1]; -1 is background
 # %% ../nbs/01_data.ipynb #01-051
 def random_affine(x: Tensor,                          # (B,channels,H,W) in [-1,1]; -1 is background
                   generator: torch.Generator | None,  # on x's device; None: torch's own
-                  strength: float = 1.0               # 0 to 4; 0 leaves the images as they are
+                  strength: float = 1.0,              # 0 to 4; 0 leaves the images as they are
+                  rand: Callable[..., Tensor] | None = None  # draws the numbers of the maps; None: torch.rand
                   ) -> Tensor:                        # (B,channels,H,W) in [-1,1], without gradient
     "Each image under a small random map of its own; ValueError for a wrong rank or strength."
     if x.ndim != 4: raise ValueError(f"The images have shape {tuple(x.shape)}; it has to be (B, channels, H, W).")
     if not 0 <= strength <= 4: raise ValueError(f"strength is {strength}; it has to be between 0 and 4.")
-    u = (2 * torch.rand(len(x), 5, generator=generator, device=x.device) - 1) * strength      # each in [-strength, strength]
+    u = (2 * (rand or torch.rand)(len(x), 5, generator=generator, device=x.device) - 1) * strength      # each in [-strength, strength]
     degree = pi / 180
     return apply_maps(x, affine_maps(15 * degree * u[:, 0], 15 * degree * u[:, 1], 1 + 0.12 * u[:, 2], 1.7 / 28 * u[:, 3:]))

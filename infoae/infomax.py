@@ -10,6 +10,7 @@ __all__ = ['marginal', 'conditional', 'kl', 'unit', 'worst_change', 'near_distan
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from .core import Config, recipe
 from .data import StreamedImages, TensorImages, random_affine
+from .distributed import from_first, log_mean_of_ranks, rank, share_of
 from .model import InfoAE, read_tensors, write_file
 from .training import OnEpoch, Pass, Trainer, check_same, checkpoint_path, load_checkpoint, run
 
@@ -30,7 +32,7 @@ from .training import OnEpoch, Pass, Trainer, check_same, checkpoint_path, load_
 def marginal(logits: Tensor  # (B,K) C(E(x))
              ) -> Tensor:    # scalar in nats, between -log K and 0
     "- H(mean p): smallest when the batch uses all categories alike (RIM)."
-    log_mean = logits.float().log_softmax(dim=1).logsumexp(dim=0) - log(len(logits))
+    log_mean = log_mean_of_ranks(logits.float().log_softmax(dim=1).logsumexp(dim=0) - log(len(logits)))
     return (log_mean.exp() * log_mean).sum()
 
 
@@ -61,7 +63,7 @@ def worst_change(logits_of: Callable[[Tensor], Tensor],  # images to (B,K) logit
                  generator: torch.Generator | None=None  # on x's device
                  ) -> Tensor:                            # (B,channels,H,W), r
     "The change of x of a given length that changes its category most (Miyato et al.), by one power iteration."
-    d = unit(torch.randn(x.shape, device=x.device, generator=generator)).requires_grad_()
+    d = unit(share_of(torch.randn, *x.shape, device=x.device, generator=generator)).requires_grad_()
     g, = torch.autograd.grad(kl(logits, logits_of(x + step * d)), d)
     return length.view(-1, *[1] * (x.dim() - 1)) * unit(g.float())
 
@@ -85,7 +87,7 @@ def near_distance(images: Tensor,       # (N,channels,H,W) uint8
 @contextmanager
 def still_statistics(network: nn.Module) -> Iterator[None]:
     "Batch normalisation inside uses its batch as ever, and leaves its running statistics alone."
-    layers = [layer for layer in network.modules() if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers: layer.momentum = 0.0
     try: yield
@@ -121,7 +123,7 @@ class Information:
                 r = worst_change(logits_of, p.x, logits, length, config.radius_step, generator)
                 values["adversarial"] = kl(logits, logits_of(p.x + r))
             if config.agreement and progress >= config.agreement_from:
-                values["agreement"] = kl(logits, logits_of(random_affine(p.x, generator, config.map_strength)))
+                values["agreement"] = kl(logits, logits_of(random_affine(p.x, generator, config.map_strength, partial(share_of, torch.rand))))
         return values
 
 # %% ../nbs/06_infomax.ipynb #06-038
@@ -168,16 +170,16 @@ def train(images: Any,                              # images, or a data set of t
     "Train InfoAE without a label. ValueError or TypeError for bad input, TrainingFailed, KeyboardInterrupt after a checkpoint."
     config = config or recipe("infomax")
     t = Trainer(config, images, device)
-    if out is not None: open_folder(out, config, resume)
+    if out is not None: from_first(lambda: open_folder(out, config, resume))
     checkpoint = checkpoint_path(out) if out is not None else None
-    found = resume and checkpoint is not None and checkpoint.exists()
+    found = checkpoint is not None and from_first(lambda: resume and checkpoint.exists())
     if config.adversarial or config.marginal or config.conditional or config.agreement:
-        kept = read_tensors(checkpoint)[0].get("terms.distance") if found else None
-        t.terms = Information(config, distances(t.data, config.radius_neighbour) if kept is None else kept)
+        kept = from_first(lambda: read_tensors(checkpoint)[0].get("terms.distance")) if found else None
+        t.terms = Information(config, from_first(lambda: distances(t.data, config.radius_neighbour)) if kept is None else kept)
     if found:
         changed = load_checkpoint(t, checkpoint)
-        if changed: say(f"Resumed with another machine ({'; '.join(changed)}): the result will be as good, but not the same to the last bit.")
-        if is_finished(out): return t
+        if changed and rank() == 0: say(f"Resumed with another machine ({'; '.join(changed)}): the result will be as good, but not the same to the last bit.")
+        if from_first(lambda: is_finished(out)): return t
     return run(t, out, on_epoch, show)
 
 

@@ -31,6 +31,7 @@ from tqdm import tqdm
 from . import losses as L
 from .core import Config, autocast, differences, environment, pick_device
 from .data import StreamedImages, TensorImages, open_images, random_affine, to_model, to_uint8
+from .distributed import any_rank, average_gradients, from_first, means_of_ranks, over_ranks, own_part, rank, share_of, world_size
 from .model import MAKERS, InfoAE, read_tensors, write_file
 
 # %% ../nbs/05_training.ipynb #05-005
@@ -178,9 +179,10 @@ class Trainer:
         wanted = (config.channels, config.image_size, config.image_size)
         if tuple(self.data.shape) != wanted: raise ValueError(f"The images are {tuple(self.data.shape)}; the configuration says {wanted}: set image_size and channels.")
         self.steps_per_epoch = self.data.len_batches(config.batch_size)
+        self.part = own_part(config.batch_size)            # which images of each batch are this process's
         with torch.random.fork_rng(devices=[]):            # the caller's random numbers stay as they were
             torch.manual_seed(config.seed)
-            self.model = InfoAE(config)
+            self.model = over_ranks(InfoAE(config), self.device)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.average = without_critics(self.model) if config.average else None
         theirs = self.model.state_dict()
@@ -221,7 +223,7 @@ class Trainer:
             for group in optimizer.param_groups: group["lr"] = rate * rate_factor(progress, config.decay_from)
         x = to_model(images.to(self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device):
-            p = forward(m, x, m.sample_z(len(x), self.noise), m.sample_c(len(x), self.noise))
+            p = forward(m, x, share_of(m.sample_z, len(x), self.noise), share_of(m.sample_c, len(x), self.noise))
             values, shares = critics_half(m, p)
         self._minimise("critics", -(values["Dil"] + values["S_l"]))
         with frozen(m.Di, m.S):
@@ -231,13 +233,14 @@ class Trainer:
             self._minimise("makers", objective(values) + sum(getattr(config, name) * value for name, value in extra.items()))
         self.steps += 1
         if self.average: follow([a for a, _ in self.averaged], [b for _, b in self.averaged], config.average, self.steps)
-        values = {name: value.detach() for name, value in {**values, **extra}.items()}
+        values = means_of_ranks({name: value.detach() for name, value in {**values, **extra, **shares}.items()})
         self._check(values)
-        return values | shares
+        return values
 
     def _minimise(self, who: str, loss: Tensor) -> None:
         self.optimizers[who].zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(q for group in self.optimizers[who].param_groups for q in group["params"])
         self.optimizers[who].step()
 
     def _check(self, values: Mapping[str, Tensor]) -> None:
@@ -290,7 +293,7 @@ def load_checkpoint(t: Trainer,       # a trainer just made, with the same confi
                     path: Path | str  # what `save_checkpoint` wrote
                     ) -> list[str]:   # what differs that may cost the last bits: device, threads, versions
     "Put a run back to where its checkpoint stood; ValueError for a damaged file, another configuration or other images."
-    tensors, notes = read_tensors(path)
+    tensors, notes = from_first(lambda: read_tensors(path))
     if notes.get("format") != CHECKPOINT: raise ValueError(f"{path} is no checkpoint of infoae.")
     check_same(Config.from_json(notes["config"]), t.config)
     if notes["images"] != fingerprint(t.data): raise ValueError("The images are not those that this run began with; give it the same, or start a new run.")
@@ -334,7 +337,7 @@ class _Stopped(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    "An event that is set by the first Ctrl-C inside; a second one interrupts as usual."
+    "An event that is set by the first Ctrl-C inside (or SIGTERM, where several processes train together); a second one interrupts as usual."
     event = threading.Event()
     def note(number: int, frame: Any) -> None:
         if event.is_set(): raise KeyboardInterrupt
@@ -342,9 +345,10 @@ def interruptible() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
-    former = signal.signal(signal.SIGINT, note)
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)[:min(world_size(), 2)]}
     try: yield event
-    finally: signal.signal(signal.SIGINT, former)
+    finally:
+        for number, action in former.items(): signal.signal(number, action)
 
 
 OnEpoch = Callable[[InfoAE, dict[str, Any]], dict[str, float] | None]
@@ -357,7 +361,8 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
         ) -> Trainer:                      # the trainer, at its end
     "Train to the end. KeyboardInterrupt after a clean checkpoint; TrainingFailed for a loss that is no number."
     bar = tqdm(total=t.total_steps * t.config.batch_size, initial=t.steps * t.config.batch_size, unit=" images", unit_scale=True,
-               disable=None if show is None else not show)
+               disable=True if rank() else None if show is None else not show)
+    out = None if rank() else out                          # the first process writes for all
     with bar, interruptible() as interrupted:
         try:
             while len(t.history["epochs"]) < t.config.epochs:
@@ -365,7 +370,7 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
                 model = t.final
                 record = _close_epoch(t, model)
                 bar.set_description(f"epoch {record['epoch']}/{t.config.epochs}: {t.config.n_categories - record['dead']} categories used, agreement {record['agreement']:.3f}")
-                if on_epoch: record["scores"] = on_epoch(t.final, json.loads(json.dumps(record)))
+                if on_epoch: record["scores"] = from_first(lambda: on_epoch(t.final, json.loads(json.dumps(record))))
                 if len(t.history["epochs"]) == t.config.epochs: t.history["status"] = "finished"
                 if out: _write(t, model, Path(out), record["epoch"])
         except _Stopped:
@@ -384,23 +389,23 @@ def run(t: Trainer,                        # a new trainer, or one that `load_ch
 def _epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
     done, clock = t.steps - t.steps_per_epoch * len(t.history["epochs"]), time.perf_counter()
     before = t.seconds
-    for index, images in islice(t.data.batches(t.config.batch_size, t.order), done, None):
-        if interrupted.is_set(): raise _Stopped
+    for index, images in islice(t.data.batches(t.config.batch_size, t.order, t.part), done, None):
+        if any_rank(interrupted.is_set(), t.device): raise _Stopped
         for name, value in t.step(index, images).items():
             t.sums[name] = t.sums.get(name, 0) + value
             t.counts[name] = t.counts.get(name, 0) + 1
         t.seconds = before + time.perf_counter() - clock
-        bar.update(len(images))
+        bar.update(t.config.batch_size)
         if not bar.disable and t.steps % 20 == 0:
             bar.set_postfix({name: f"{t.sums[name] / t.counts[name]:.2f}" for name in ("R_l", "E_l", "C_le", "S_l", "Dil")})
-    if interrupted.is_set(): raise _Stopped
+    if any_rank(interrupted.is_set(), t.device): raise _Stopped
 
 
 def _close_epoch(t: Trainer, model: InfoAE) -> dict[str, Any]:
     t.check_weights()
     means = {name: (t.sums[name] / t.counts[name]).item() for name in t.sums}
     critics = {name: means.pop(name) for name in ("Di_true", "Di_false", "S_true", "S_false")}
-    record = {"epoch": len(t.history["epochs"]) + 1, "losses": means, "critics": critics, **diagnose(model, t.data.first(LOOK)),
+    record = {"epoch": len(t.history["epochs"]) + 1, "losses": means, "critics": critics, **from_first(lambda: diagnose(model, t.data.first(LOOK))),
               "seconds": t.seconds, "images_per_second": t.steps_per_epoch * t.config.batch_size / t.seconds}
     t.history["epochs"].append(record)
     t._begin_epoch()
