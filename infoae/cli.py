@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['TrainingIncomplete', 'explain', 'find_weights', 'free_folder', 'usual_split', 'choose_config', 'use_threads',
-           'train_many', 'train_command', 'sha256', 'write_report', 'evaluate_command', 'generate_command',
+           'train_many', 'train_command', 'train_one', 'sha256', 'write_report', 'evaluate_command', 'generate_command',
            'figures_command', 'figures', 'info_command', 'bench_command', 'make_parser', 'main']
 
 # %% ../nbs/09_cli.ipynb #09-002
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -110,6 +111,7 @@ def train_many(args: argparse.Namespace) -> None:
     "Train the seeds of --seeds, or go on with those that a folder holds; RuntimeError where one failed."
     from infoae.core import pick_device
     from infoae.many import parse_seeds, read_plan, run_seeds, summary_text, usual_jobs
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1: raise ValueError("--seeds does not go with torchrun, which is for one run; leave one of them away.")
     if args.seed is not None: raise ValueError("--seed and --seeds are both given; give one of them.")
     if args.threads is not None: raise ValueError("--threads does not go with --seeds, which share the cores; use --jobs.")
     if args.out == "": raise ValueError("--out is empty; give the name of a folder, or leave --out away.")
@@ -134,26 +136,33 @@ def train_many(args: argparse.Namespace) -> None:
 
 
 def train_command(args: argparse.Namespace) -> None:
-    "Train one model and score it once at its end."
-    from infoae.core import pick_device
-    from infoae.data import load
-    from infoae.evaluation import scores
-    from infoae.infomax import is_finished, train
+    "Train one model, or with --seeds many, and score each once at its end."
+    from infoae.distributed import joined
     if args.jobs is not None and args.seeds is None and not args.resume: raise ValueError("--jobs goes with --seeds; name the seeds, such as --seeds 0-9.")
     if args.seeds is not None or (args.resume and args.out and (Path(args.out)/"seeds.json").exists()): return train_many(args)
     if args.threads is not None: use_threads(args.threads)
-    config, device = choose_config(args), pick_device(args.device)
-    if args.resume and Path(args.out).is_dir() and (Path(args.out)/"report.md").exists() and is_finished(args.out):
-        return print(f"The run in {args.out} is finished; nothing was changed. Its report is {args.out}/report.md.")
+    with joined(args.device) as device: train_one(args, device)
+
+
+def train_one(args: argparse.Namespace, device: "torch.device") -> None:
+    "One run; where torchrun started several processes, the first of them writes and speaks for all."
+    from infoae.data import load
+    from infoae.distributed import from_first, rank
+    from infoae.evaluation import scores
+    from infoae.infomax import is_finished, train
+    say = print if rank() == 0 else lambda *words, **how: None
+    config = from_first(lambda: choose_config(args))
+    if from_first(lambda: args.resume and Path(args.out).is_dir() and (Path(args.out)/"report.md").exists() and is_finished(args.out)):
+        return say(f"The run in {args.out} is finished; nothing was changed. Its report is {args.out}/report.md.")
     split = args.score or usual_split(config.data)
     images, _ = load(config.data, "train")
     judged = load(config.data, split) if split != "none" else None
-    out = Path(args.out) if args.out else free_folder(config)
+    out = Path(args.out) if args.out else from_first(lambda: free_folder(config))
     args.kept_in = str(out)
-    print(f"training in {out}", flush=True)
+    say(f"training in {out}", flush=True)
     on_epoch = (lambda m, record: scores(m.predict(judged[0]), judged[1])) if judged and split == "dev" else None
     trainer = train(images, config, out, device, args.resume, on_epoch)
-    print(write_report(out, trainer.history, split, judged))
+    if rank() == 0: say(write_report(out, trainer.history, split, judged))
 
 # %% ../nbs/09_cli.ipynb #09-013
 def sha256(path: Path) -> str:
