@@ -193,7 +193,8 @@ def write_report(out: Path,                # a finished run's folder
         lines += ["", f"Scored on {found['n']} {what}:", "", "| accuracy | majority | NMI | ARI |", "| --- | --- | --- | --- |",
                   f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % | {found['nmi']:.4f} | {found['ari']:.4f} |", "",
                   *(f"- {line}" for line in name_mapping(found["mapping"], c.n_categories))]
-    lines += ["", "![samples, a column for each category](samples.png)", "", f"weights.safetensors has SHA-256 {sha256(out/'weights.safetensors')}.", ""]
+    if model.generates: lines += ["", "![samples, a column for each category](samples.png)"]
+    lines += ["", f"weights.safetensors has SHA-256 {sha256(out/'weights.safetensors')}.", ""]
     report = "\n".join(lines)
     for again in history.get("resumed", []):
         lines[3:3] = [f"Resumed after step {again['after_step']} on {again['device']} ({again['threads']} threads, bf16 {'yes' if again['bf16'] else 'no'}), torch {again['torch']}.", ""]

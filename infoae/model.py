@@ -66,17 +66,18 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 class InfoAE(nn.Module):
     "The six networks of figure 1 as `E`, `D`, `G`, `C`, `Di`, `S`, and what a trained model can do. ValueError or TypeError for images or latents that do not fit."
 
-    def __init__(self, config: Config=Config(),  # sizes of everything
+    def __init__(self, config: Config=Config(),  # sizes of everything; a network that only left-out losses need is None
                  critics: bool=True):            # False: no Di and S, for use after training
         super().__init__()
         c = self.config = config
-        image = dict(image_size=c.image_size, channels=c.channels)
+        image, losses = dict(image_size=c.image_size, channels=c.channels), set(c.losses)
         self.E = Encoder(c.width * c.encoder_factor, c.latent_dim, **image)
-        self.D = Decoder(c.width, c.latent_dim, **image)
-        self.G = Generator(c.z_dim, c.n_categories, c.latent_dim, c.hidden)
+        self.D = Decoder(c.width, c.latent_dim, **image) if losses - {"C_lg"} else None
+        self.G = Generator(c.z_dim, c.n_categories, c.latent_dim, c.hidden) if losses - {"R_l", "D_le"} else None
         self.C = Classifier(c.latent_dim, c.n_categories, c.hidden)
-        self.Di = Discriminator(c.width, **image) if critics else None
-        self.S = SelfCritic(c.width, c.latent_dim, c.hidden, norm=c.s_norm, **image) if critics else None
+        self.Di = Discriminator(c.width, **image) if critics and "Dil" in losses else None
+        self.S = SelfCritic(c.width, c.latent_dim, c.hidden, norm=c.s_norm, **image) if critics and "S_l" in losses else None
+        if self.Di and c.reader == "Di": self.E.stack = self.Di.stack
 
     @property
     def device(self) -> torch.device:
@@ -98,6 +99,16 @@ class InfoAE(nn.Module):
             raise ValueError(f"categories have to be whole numbers from 0 to {self.config.n_categories - 1} in one row, not {categories}.")
         return nn.functional.one_hot(categories.long(), self.config.n_categories).float().to(self.device)
 
+    @property
+    def generates(self) -> bool:
+        "Whether there are a G and a D: not where every loss that needs them is left out."
+        return self.G is not None and self.D is not None
+
+    def _there(self, name: str) -> nn.Module:
+        network = getattr(self, name)
+        if network is None: raise ValueError(f"This model has no {name}: its configuration leaves out every loss that needs one; take a model of another recipe.")
+        return network
+
     def _apply_to(self, network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
         with evaluating(self):
             return torch.cat([network(chunk.to(self.device)).float() for chunk in inputs.split(CHUNK)])
@@ -118,8 +129,9 @@ class InfoAE(nn.Module):
         return self._apply_to(lambda x: self.E(to_model(x)), self._images(images))
 
     def decode(self, latents: Tensor) -> Tensor:
-        "(n,channels,H,W) images D(z) in [0, 1] of (n,latent_dim) latents."
-        return self._apply_to(lambda z: self.D(z) / 2 + 0.5, self._latents(latents))
+        "(n,channels,H,W) images D(z) in [0, 1] of (n,latent_dim) latents; ValueError for a model without D."
+        D = self._there("D")
+        return self._apply_to(lambda z: D(z) / 2 + 0.5, self._latents(latents))
 
     def classify(self, latents: Tensor) -> Tensor:
         "(n,K) probabilities, softmax of C(z), of (n,latent_dim) latents."
@@ -141,11 +153,12 @@ class InfoAE(nn.Module):
                  z: Tensor | None=None,                       # (n,z_dim) in [-1,1]; None: drawn
                  generator: torch.Generator | None=None       # for drawing z
                  ) -> Tensor:                                 # (n,channels,H,W) in [0,1]
-        "Images D(G(z, c)) of figure 2(a)."
+        "Images D(G(z, c)) of figure 2(a); ValueError for a model without G or D."
         c = self.one_hot(categories)
         z = self.sample_z(len(c), generator) if z is None else z.to(self.device)
         if z.shape != (len(c), self.config.z_dim): raise ValueError(f"z is {tuple(z.shape)}; for {len(c)} categories it has to be {(len(c), self.config.z_dim)}.")
-        with evaluating(self): latents = self.G(z, c)
+        G = self._there("G")
+        with evaluating(self): latents = G(z, c)
         return self.decode(latents)
 
     def interpolate(self, a: Any, b: Any,  # (n,channels,H,W) images, where paths begin and where they end
