@@ -28,7 +28,7 @@ from .core import Config, device_name, has_bf16, pick_device, recipe
 from .infomax import Information
 from .model import CHUNK, MAKERS, InfoAE
 from .networks import FoldedConv2d, FoldedConvTranspose2d
-from .training import Trainer, critics_half, forward, makers_half, objective, rate_factor
+from .training import Trainer, critics_half, forward, makers_half, objective, rate_factor, weight
 
 # %% ../nbs/11_speed.ipynb #11-006
 class Pictures(Dataset):
@@ -81,7 +81,7 @@ class Plain:
         values = makers_half(self.model, p, self.config)
         extra = self.terms(self.model, p, index, progress, generator) if self.terms else {}
         self.makers.zero_grad()
-        (objective(values) + sum(getattr(self.config, name) * value for name, value in extra.items())).backward()
+        (objective(values) + sum(weight(self.config, name, progress) * value for name, value in extra.items())).backward()
         self.makers.step()
         return values | extra
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOSSES', 'RECIPES', 'FITTED', 'paper', 'ours', 'check_setting', 'Config', 'with_changes', 'differences', 'recipe',
-           'pick_device', 'has_bf16', 'autocast', 'device_name', 'environment']
+           'pick_device', 'has_bf16', 'autocast', 'device_name', 'code_version', 'environment']
 
 # %% ../nbs/00_core.ipynb #00-002
 import dataclasses
@@ -12,10 +12,12 @@ import hashlib
 import json
 import math
 import platform
+import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,8 @@ class Config:
     conditional: float = ours(0.0, "weight of mean H(p): be sure of each image", low=0)
     adversarial: float = ours(0.0, "weight of the change of p under the worst small change of x", low=0)
     agreement: float = ours(0.0, "weight of the change of p under a small affine map of x", low=0)
+    boost: float = ours(1.0, "what the four weights are multiplied with in the first part of the run", above=0)
+    boost_until: float = ours(0.5, "fraction of the run that this part is", low=0, high=1)
     agreement_from: float = ours(1 / 3, "fraction of the run at which agreement comes in", low=0, high=1)
     radius: float = ours(0.25, "length of the worst change, as a fraction of the distance to a near neighbour", above=0)
     radius_neighbour: int = ours(10, "which neighbour that is", low=1)
@@ -162,17 +166,20 @@ def differences(a: Config, b: Config) -> list[str]:
     return [f.name for f in fields(Config) if getattr(a, f.name) != getattr(b, f.name)]
 
 # %% ../nbs/00_core.ipynb #00-016
+_infomax = Config(recipe="infomax", s_norm="spectral", lr=1e-3, encoder_factor=2, decay_from=0.5, average=0.999,
+                  marginal=2.0, conditional=0.5, adversarial=5.0, agreement=5.0)
 RECIPES: dict[str, Config] = {
     "paper": Config(),
-    "infomax": Config(recipe="infomax", s_norm="spectral", lr=1e-3, encoder_factor=2, decay_from=0.5, average=0.999,
-                      marginal=2.0, conditional=0.5, adversarial=5.0, agreement=5.0),
+    "infomax": _infomax,
+    "information-only": replace(_infomax, recipe="information-only", leave_out=" ".join(LOSSES)),
+    "infogan": Config(recipe="infogan", reader="Di", leave_out="R_l D_le S_l E_l C_lg", lr=1e-3),
 }
 FITTED: dict[str, dict[str, Any]] = {  # what a small data set needs: more passes, smaller batches, narrower networks
     "digits": {"epochs": 30, "batch_size": 64, "width": 8},
 }
 
 
-def recipe(name: str = "infomax",  # "infomax" or "paper"
+def recipe(name: str = "infomax",  # one of RECIPES
            data: str = "mnist",    # the data set's name; for "digits" epochs, batch size and width are fitted to its size
            **changes: Any          # any fields of Config
            ) -> Config:            # the settings
@@ -221,8 +228,19 @@ def device_name(device: torch.device) -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
+def code_version() -> str | None:
+    "The git commit of the package's source, with a + where its files were changed since; None for a package that is no git checkout."
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout.strip()
+    folder = Path(find_spec("infoae").origin).parent
+    try:
+        ask("ls-files", "--error-unmatch", "core.py")       # a package inside somebody else's checkout has no commit of its own
+        return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError): return None
+
+
 def environment(device: torch.device) -> dict[str, Any]:
-    "Versions, device, threads and number format: what a run has to be quoted with."
+    "Versions, commit, device, threads and number format: what a run has to be quoted with."
     packages = {name: version(name) for name in ("infoae", "torch", "torchvision", "numpy", "scikit-learn")}
-    return {**packages, "python": platform.python_version(), "device": device_name(device), "device_type": device.type,
+    return {**packages, "commit": code_version(), "python": platform.python_version(), "device": device_name(device), "device_type": device.type,
             "threads": torch.get_num_threads(), "bf16": has_bf16(device)}

@@ -178,7 +178,7 @@ def train(images: Any,                              # images, or a data set of t
         t.terms = Information(config, from_first(lambda: distances(t.data, config.radius_neighbour)) if kept is None else kept)
     if found:
         changed = load_checkpoint(t, checkpoint)
-        if changed and rank() == 0: say(f"Resumed with another machine ({'; '.join(changed)}): the result will be as good, but not the same to the last bit.")
+        if changed and rank() == 0: say(f"Resumed under other conditions ({'; '.join(changed)}): the result will be as good, but not the same to the last bit.")
         if from_first(lambda: is_finished(out)): return t
     return run(t, out, on_epoch, show)
 

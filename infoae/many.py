@@ -110,7 +110,8 @@ def run_seeds(out: Path,                             # the folder of all, new or
               words: Sequence[str],                  # options of `infoae train` for each seed
               jobs: int,                             # how many at once
               show: bool | None=None,                # a progress bar; None: only on a terminal
-              say: Callable[[str], None]=print       # told of every seed that ends
+              say: Callable[[str], None]=print,      # told of every seed that ends
+              ended: Callable[[int, Path], None]=lambda seed, folder: None  # called with it and its folder, also for those that had ended before
               ) -> dict[str, Any]:                   # of `summarise`
     "Run every seed that is not finished; KeyboardInterrupt after all have stopped, OSError where the disk refuses."
     if jobs < 1: raise ValueError(f"--jobs is {jobs}; it has to be at least 1.")
@@ -118,6 +119,8 @@ def run_seeds(out: Path,                             # the folder of all, new or
     write_file(out/PLAN, json.dumps({"seeds": list(seeds), "words": list(words)}).encode())
     folder = {seed: out/f"seed-{seed}" for seed in seeds}
     waiting, running = [seed for seed in seeds if not _is_done(folder[seed])], {}
+    for seed in seeds:
+        if seed not in waiting: ended(seed, folder[seed])
     threads = max(1, n_cores() // min(jobs, max(1, len(waiting))))
     with tqdm(total=len(seeds), unit=" seeds", disable=None if show is None else not show) as bar:
         bar.update(len(seeds) - len(waiting))
@@ -130,6 +133,7 @@ def run_seeds(out: Path,                             # the folder of all, new or
                     process, result = running.pop(seed), seed_result(folder[seed])
                     if process.returncode not in (0, 1): raise ValueError(_last_words(out/f"seed-{seed}.log", seed))
                     say(f"seed {seed}: {result['status']}, {percent(result['accuracy'])}")
+                    ended(seed, folder[seed])
                     bar.update(1)
                 if not bar.disable: bar.set_postfix_str(", ".join(f"{seed}: epoch {seed_result(folder[seed])['epochs']}" for seed in running))
                 time.sleep(0.2)

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,18 @@ class InfoAE(nn.Module):
         "Write E, D, G and C with the configuration to one safetensors file, whole or not at all."
         tensors = {name: t.contiguous().cpu() for name, t in self.state_dict().items() if name.split(".")[0] in MAKERS}
         write_file(path, to_safetensors(tensors, {"format": FORMAT, "config": self.config.to_json(), **notes}))
+
+    @staticmethod
+    def pretrained() -> list[str]:
+        "The names of the weights that come with the package."
+        assets = Path(str(files("infoae")/"assets"))
+        return sorted(folder.name for folder in assets.iterdir() if (folder/"weights.safetensors").is_file()) if assets.is_dir() else []
+
+    @classmethod
+    def from_pretrained(cls, name: str="mnist", device: str | torch.device="cpu") -> "InfoAE":
+        "The model whose weights come with the package under a name of `pretrained()`; ValueError for another name."
+        if name not in cls.pretrained(): raise ValueError(f"There are no weights {name!r} in the package; there are: {', '.join(cls.pretrained()) or 'none'}.")
+        return cls.load(Path(str(files("infoae")/"assets"/name/"weights.safetensors")), device)
 
     @classmethod
     def load(cls, path: Path | str, device: str | torch.device="cpu") -> "InfoAE":

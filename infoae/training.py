@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOOK', 'CHECKPOINT', 'OnEpoch', 'Pass', 'encode_both', 'forward', 'critics_half', 'critics_objective', 'frozen',
-           'makers_half', 'objective', 'reach', 'Terms', 'without_critics', 'TrainingFailed', 'rate_factor', 'follow',
-           'diagnose', 'sample_sheet', 'Trainer', 'checkpoint_path', 'write_history', 'save_checkpoint',
+           'makers_half', 'objective', 'reach', 'Terms', 'without_critics', 'weight', 'TrainingFailed', 'rate_factor',
+           'follow', 'diagnose', 'sample_sheet', 'Trainer', 'checkpoint_path', 'write_history', 'save_checkpoint',
            'load_checkpoint', 'check_same', 'fingerprint', 'interruptible', 'run']
 
 # %% ../nbs/05_training.ipynb #05-002
@@ -137,6 +137,13 @@ def without_critics(m: InfoAE) -> InfoAE:
     return copy.eval()
 
 
+def weight(config: Config, name: str,  # of a further loss
+           progress: float             # fraction of the run that is done
+           ) -> float:
+    "What a further loss counts: its field of the configuration, times `boost` in the first part of the run."
+    return getattr(config, name) * (config.boost if progress < config.boost_until else 1.0)
+
+
 class TrainingFailed(RuntimeError):
     "A loss became NaN or infinite; the message names the step and the loss."
 
@@ -256,7 +263,7 @@ class Trainer:
                 if config.reader == "Di": p = p._replace(**dict(zip(("z_e", "ze_hat"), encode_both(m, x, p.x_g))))   # they have just moved
                 values |= makers_half(m, p, config)
                 extra = self.terms(m, p, index, progress, self.noise) if self.terms else {}
-            self._minimise("makers", objective(values) + sum(getattr(config, name) * value for name, value in extra.items()))
+            self._minimise("makers", objective(values) + sum(weight(config, name, progress) * value for name, value in extra.items()))
         self.steps += 1
         if self.average: follow([a for a, _ in self.averaged], [b for _, b in self.averaged], config.average, self.steps)
         values = means_of_ranks({name: value.detach() for name, value in {**values, **extra, **shares}.items()})
@@ -341,9 +348,9 @@ def load_checkpoint(t: Trainer,       # a trainer just made, with the same confi
     before = {**t.history["environment"], **(t.history.get("resumed") or [{}])[-1]}
     if before["device_type"] == t.device.type: t.noise.set_state(tensors["noise"])
     else: t.noise.manual_seed(t.config.seed + t.steps)
-    changed = [name for name in now if before[name] != now[name]]
+    changed = [name for name in now if before.get(name) != now[name]]
     if changed: t.history.setdefault("resumed", []).append({"after_step": t.steps, **now})
-    return [f"{name} was {before[name]}, is {now[name]}" for name in changed]
+    return [f"{name} was {before.get(name)}, is {now[name]}" for name in changed]
 
 
 def check_same(old: Config, new: Config) -> None:
