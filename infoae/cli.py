@@ -351,7 +351,7 @@ def make_parser() -> argparse.ArgumentParser:
     train = _add(commands, "train", train_command, epilog="examples:\n  infoae train --data digits\n  infoae train --data mnist --seed 3 --out runs/three\n  infoae train --resume --out runs/three")
     train.add_argument("--data", help="mnist or digits (default: mnist, downloaded once)")
     train.add_argument("--recipe", help="infomax, paper, information-only or infogan (default: infomax)")
-    train.add_argument("--epochs", type=int, help="passes over the training images (default: 16 for mnist, 30 for digits)")
+    train.add_argument("--epochs", type=int, help="passes over the training images (default: the recipe's, 12 for infomax; 30 for digits)")
     train.add_argument("--seed", type=int, help="seed of weights, data order and noise (default: 0)")
     train.add_argument("--seeds", metavar="A-B", help="many seeds, such as 0-9 or 0,3,5-7, each in a process and a folder of its own")
     train.add_argument("--jobs", type=int, help="how many of --seeds run side by side (default: one a core; 4 on a GPU)")
