@@ -92,19 +92,21 @@ def add_row(path: Path | str, row: Mapping[str, Any]) -> None:
 # %% ../nbs/20_ledger.ipynb #20-024
 def by_recipe(rows: Sequence[Mapping[str, Any]]              # lines of a ledger
               ) -> dict[str, dict[int, Mapping[str, Any]]]:  # recipe: seed: line, in the order of SEEDS
-    "The lines by recipe and seed; a recipe without a line is left out."
+    "The lines by recipe and seed, a recipe without a line left out; ValueError where two lines share both."
+    if len({(row["recipe"], row["seed"]) for row in rows}) < len(rows): raise ValueError("Two lines share a recipe and a seed, so their settings differ; sum up the lines of one configuration at a time.")
     return {name: lines for name in SEEDS if (lines := {row["seed"]: row for row in sorted(rows, key=lambda row: row["seed"]) if row["recipe"] == name})}
 
 
 def ledger_table(rows: Sequence[Mapping[str, Any]]  # lines of a ledger
                  ) -> str:                          # Markdown
-    "One line for each recipe: mean, spread, worst, best, n and failures of its accuracy, and what a run took."
+    "One line for each recipe: mean, spread, worst, best, n of those planned and failures of its accuracy, and what a run took and where."
     lines = ["| recipe | accuracy, mean ± standard deviation | worst | best | runs | failed | epochs | minutes a run |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for name, found in by_recipe(rows).items():
         s, spread = summarise(found), lambda values, form: form.format(min(values)) + (f"–{form.format(max(values))}" if form.format(min(values)) != form.format(max(values)) else "")
-        lines.append(f"| `{name}` | {percent(s['mean'])} ± {percent(s['standard_deviation'])} | {percent(s['worst'])} | {percent(s['best'])} | {s['n']} | {s['failed']} "
+        lines.append(f"| `{name}` | {percent(s['mean'])} ± {percent(s['standard_deviation'])} | {percent(s['worst'])} | {percent(s['best'])} | {s['n']} of {len(SEEDS[name])} | {s['failed']} "
                      f"| {spread([r['epochs'] for r in found.values()], '{:d}')} | {spread([r['seconds'] / 60 for r in found.values()], '{:.0f}')} |")
-    return "\n".join(lines)
+    made = {f"{e['device']} ({e['threads']} thread{'s' * (e['threads'] > 1)} a run, bf16 {'yes' if e['bf16'] else 'no'}, torch {e['torch']})" for e in (row["environment"] for row in rows)}
+    return "\n".join([*lines, "", f"Made on {'; '.join(sorted(made))}."] if rows else lines)
 
 # %% ../nbs/20_ledger.ipynb #20-019
 def reproduce(name: str,                                    # a recipe
