@@ -99,8 +99,8 @@ def by_recipe(rows: Sequence[Mapping[str, Any]]              # lines of a ledger
 
 def ledger_table(rows: Sequence[Mapping[str, Any]]  # lines of a ledger
                  ) -> str:                          # Markdown
-    "One line for each recipe: mean, spread, worst, best, n of those planned and failures of its accuracy, and what a run took and where."
-    lines = ["| recipe | accuracy, mean ± standard deviation | worst | best | runs | failed | epochs | minutes a run |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    "One line for each recipe: mean, spread, worst and best of its accuracy, n of those planned, how many broke off, and what a run took and where."
+    lines = ["| recipe | accuracy, mean ± standard deviation | worst | best | runs | broke off | epochs | minutes a run |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for name, found in by_recipe(rows).items():
         s, spread = summarise(found), lambda values, form: form.format(min(values)) + (f"–{form.format(max(values))}" if form.format(min(values)) != form.format(max(values)) else "")
         lines.append(f"| `{name}` | {percent(s['mean'])} ± {percent(s['standard_deviation'])} | {percent(s['worst'])} | {percent(s['best'])} | {s['n']} of {len(SEEDS[name])} | {s['failed']} "
