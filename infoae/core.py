@@ -109,6 +109,7 @@ class Config:
     adversarial: float = ours(0.0, "weight of the change of p under the worst small change of x", low=0)
     agreement: float = ours(0.0, "weight of the change of p under a small affine map of x", low=0)
     boost: float = ours(1.0, "what the four weights are multiplied with in the first part of the run", above=0)
+    marginal_boost: float = ours(1.0, "what marginal is multiplied with in that part besides", above=0)
     boost_until: float = ours(0.5, "fraction of the run that this part is", low=0, high=1)
     agreement_from: float = ours(1 / 3, "fraction of the run at which agreement comes in", low=0, high=1)
     radius: float = ours(0.25, "length of the worst change, as a fraction of the distance to a near neighbour", above=0)
@@ -167,7 +168,7 @@ def differences(a: Config, b: Config) -> list[str]:
 
 # %% ../nbs/00_core.ipynb #00-016
 _infomax = Config(recipe="infomax", s_norm="spectral", lr=1e-3, encoder_factor=2, decay_from=0.5, average=0.999, epochs=12,
-                  marginal=2.0, conditional=0.5, adversarial=5.0, agreement=5.0, boost=4.0)
+                  marginal=2.0, conditional=0.5, adversarial=5.0, agreement=5.0, boost=4.0, marginal_boost=4.0)
 RECIPES: dict[str, Config] = {
     "paper": Config(),
     "infomax": _infomax,

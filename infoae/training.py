@@ -140,8 +140,8 @@ def without_critics(m: InfoAE) -> InfoAE:
 def weight(config: Config, name: str,  # of a further loss
            progress: float             # fraction of the run that is done
            ) -> float:
-    "What a further loss counts: its field of the configuration, times `boost` in the first part of the run."
-    return getattr(config, name) * (config.boost if progress < config.boost_until else 1.0)
+    "What a further loss counts: its field of the configuration, times `boost` and its own boost, if it has one, in the first part of the run."
+    return getattr(config, name) * (config.boost * getattr(config, f"{name}_boost", 1.0) if progress < config.boost_until else 1.0)
 
 
 class TrainingFailed(RuntimeError):
