@@ -54,6 +54,10 @@ def with_colab(nb: nbformat.NotebookNode,   # a notebook
     >>> len(other.cells), "github/v/r" in other.cells[2].source
     (5, True)
     >>> _ = exec(once.cells[3].source)      # does nothing here
+    >>> from unittest.mock import patch
+    >>> with patch.dict(sys.modules, {"google.colab": None}), patch("subprocess.run") as run, patch("os.chdir") as chdir: exec(once.cells[3].source)
+    >>> [call.args[0][:3] for call in run.call_args_list][0], run.call_args_list[1].args[0][-2:], chdir.call_args.args
+    (['git', 'clone', '-q'], ['/content/r', 'fastcore<2'], ('/content/r/nbs',))
     >>> with_colab(notebook("1"), "00_x.ipynb", about)
     Traceback (most recent call last):
         ...
