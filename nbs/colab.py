@@ -18,13 +18,10 @@ NBS = Path(__file__).resolve().parent
 BADGE, INSTALL = "colab-badge", "colab-install"   # the cells' ids
 
 INSTALL_SOURCE = """#| hide
-import sys
-
-if "google.colab" in sys.modules:  # nothing happens anywhere else; untested until the repository is published
-    import os, subprocess
-    if not os.path.isdir("/content/{repo}"): subprocess.run(["git", "clone", "-q", "--depth", "1", "-b", "{branch}", "{git_url}", "/content/{repo}"], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "/content/{repo}", "fastcore<2"], check=True)
-    os.chdir("/content/{repo}/nbs")"""
+if "google.colab" in str(get_ipython()):  # nothing happens anywhere else; untested until the repository is published
+    !git clone -q --depth 1 -b {branch} {git_url} /content/{repo}
+    !pip install -q /content/{repo} "fastcore<2"
+    %cd -q /content/{repo}/nbs"""
 
 
 def settings() -> dict[str, str]:
@@ -53,11 +50,17 @@ def with_colab(nb: nbformat.NotebookNode,   # a notebook
     >>> other = with_colab(copy.deepcopy(once), "00_x.ipynb", {**about, "user": "v"})
     >>> len(other.cells), "github/v/r" in other.cells[2].source
     (5, True)
-    >>> _ = exec(once.cells[3].source)      # does nothing here
-    >>> from unittest.mock import patch
-    >>> with patch.dict(sys.modules, {"google.colab": None}), patch("subprocess.run") as run, patch("os.chdir") as chdir: exec(once.cells[3].source)
-    >>> [call.args[0][:3] for call in run.call_args_list][0], run.call_args_list[1].args[0][-2:], chdir.call_args.args
-    (['git', 'clone', '-q'], ['/content/r', 'fastcore<2'], ('/content/r/nbs',))
+    >>> from IPython.core.inputtransformer2 import TransformerManager
+    >>> from unittest.mock import MagicMock
+    >>> def run(shell: str) -> MagicMock:
+    ...     "What the cell asks of a notebook's shell"
+    ...     ipython = MagicMock(__str__=lambda self: shell)
+    ...     exec(TransformerManager().transform_cell(once.cells[3].source), {"get_ipython": lambda: ipython})
+    ...     return ipython
+    >>> run("<ipykernel.zmqshell.ZMQInteractiveShell>").mock_calls
+    []
+    >>> run("<google.colab._shell.Shell>").mock_calls
+    [call.system('git clone -q --depth 1 -b main https://example.org/u/r /content/r'), call.system('pip install -q /content/r "fastcore<2"'), call.run_line_magic('cd', '-q /content/r/nbs')]
     >>> with_colab(notebook("1"), "00_x.ipynb", about)
     Traceback (most recent call last):
         ...
