@@ -203,7 +203,7 @@ def make(site: Path) -> Iterator[str]:
     "Write all pages and the files that they link to; one line for each thing that is wrong"
     notebooks = sorted(path for path in NBS.glob("*.ipynb") if path != INDEX)
     plots = ast.parse((ROOT/"infoae"/"plots.py").read_text(encoding="utf-8"))
-    draws = frozenset(f.name for f in plots.body if isinstance(f, ast.FunctionDef) and f.returns and ast.unparse(f.returns) == "Drawing")
+    draws = frozenset(f.name for f in plots.body if isinstance(f, ast.FunctionDef) and f.returns and ast.unparse(f.returns) in ("Figure", "Drawing"))
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     colours = HtmlFormatter(style="default").get_style_defs(".highlight") + "\n@media (prefers-color-scheme: dark) {\n" + dark + "\n}\n"
     (site/"style.css").write_text(STYLE + colours + ".highlight, .highlight pre { background: transparent !important }\n", encoding="utf-8")
