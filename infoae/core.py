@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOSSES', 'RECIPES', 'FITTED', 'paper', 'ours', 'check_setting', 'Config', 'with_changes', 'differences', 'recipe',
-           'pick_device', 'has_bf16', 'autocast', 'device_name', 'code_version', 'environment']
+           'pick_device', 'has_bf16', 'autocast', 'device_name', 'code_version', 'environment', 'needs']
 
 # %% ../nbs/00_core.ipynb #00-002
 import dataclasses
@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -245,3 +246,12 @@ def environment(device: torch.device) -> dict[str, Any]:
     packages = {name: version(name) for name in ("infoae", "torch", "torchvision", "numpy", "scikit-learn")}
     return {**packages, "commit": code_version(), "python": platform.python_version(), "device": device_name(device), "device_type": device.type,
             "threads": torch.get_num_threads(), "bf16": has_bf16(device)}
+
+# %% ../nbs/00_core.ipynb #00-028
+def needs(module: str,  # what is imported, such as "wandb"
+          extra: str,   # the extra of this package that installs it
+          what: str     # what needs it, the beginning of the sentence
+          ) -> Any:     # the module
+    "A module that only an extra installs; ImportError that names the extra where it is missing."
+    try: return import_module(module)
+    except ImportError: raise ImportError(f"{what} needs the package {module.split('.')[0]}, which is not installed or not whole; install it: pip install 'infoae[{extra}]'") from None

@@ -185,10 +185,23 @@ class InfoAE(nn.Module):
         return sorted(folder.name for folder in assets.iterdir() if (folder/"weights.safetensors").is_file()) if assets.is_dir() else []
 
     @classmethod
-    def from_pretrained(cls, name: str="mnist", device: str | torch.device="cpu") -> "InfoAE":
-        "The model whose weights come with the package under a name of `pretrained()`; ValueError for another name."
-        if name not in cls.pretrained(): raise ValueError(f"There are no weights {name!r} in the package; there are: {', '.join(cls.pretrained()) or 'none'}.")
-        return cls.load(Path(str(files("infoae")/"assets"/name/"weights.safetensors")), device)
+    def from_pretrained(cls, name: Path | str="mnist",            # one of `pretrained()`, else a folder, else owner/name on the Hugging Face hub
+                        device: str | torch.device="cpu",
+                        revision: str | None=None                 # on the hub: a branch, tag or commit; None: the newest
+                        ) -> "InfoAE":                            # in evaluation mode
+        "The model of that name, looked for as `find_weights` says; ValueError where there is none."
+        from infoae.sharing import find_weights    # here: it builds on this module
+        return cls.load(find_weights(name, revision), device)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        "Write config.json, model.safetensors and the card README.md, as the Hugging Face hub names them; see `infoae.sharing`."
+        from infoae.sharing import save_pretrained
+        save_pretrained(self, folder)
+
+    def push_to_hub(self, name: str, **options: Any) -> str:  # the commit's address
+        "Put that folder on the Hugging Face hub under owner/name; see `infoae.sharing`."
+        from infoae.sharing import push_to_hub
+        return push_to_hub(self, name, **options)
 
     @classmethod
     def load(cls, path: Path | str, device: str | torch.device="cpu") -> "InfoAE":

@@ -26,23 +26,30 @@ FOOT = "\n<!-- Made from nbs/index.ipynb by nbs/make_readme.py: edit the noteboo
 DIRECTIVE = re.compile(r"^#\s*\|\s*(.*?)\s*$\n?", re.M)
 
 
-def prepare(nb: nbformat.NotebookNode     # index.ipynb
-           ) -> nbformat.NotebookNode:    # only what README shows
-    "Drop hidden cells, hidden code and directives; refuse pictures that are not files"
+def shown(nb: nbformat.NotebookNode     # a notebook
+         ) -> nbformat.NotebookNode:    # what of it is shown
+    "Drop hidden cells, hidden code and directives"
     cells = []
-    for i, cell in enumerate(nb.cells):
+    for cell in nb.cells:
         marks = {re.sub(r"\s*:\s*", ": ", mark) for mark in DIRECTIVE.findall(cell.source)} if cell.cell_type == "code" else set()
         if cell.cell_type == "raw" or "hide" in marks: continue
-        if "](attachment:" in cell.source or any(
-                kind.startswith("image/") for output in cell.get("outputs", []) for kind in output.get("data", {})):
-            raise ValueError(f"cell {i} of {INDEX.name} holds a picture: save it as a file under nbs/images/ and link to it in a "
-                             "Markdown cell with ![what it shows](images/NAME.png)")
         if cell.cell_type == "code":
             cell.source = DIRECTIVE.sub("", cell.source).strip("\n")
             cell.metadata["transient"] = {"remove_source": "echo: false" in marks or not cell.source}
         cells.append(cell)
     nb.cells = cells
     nb.metadata["language_info"] = {"name": "python"}
+    return nb
+
+
+def prepare(nb: nbformat.NotebookNode     # index.ipynb
+           ) -> nbformat.NotebookNode:    # only what README shows
+    "What is shown, without pictures that are not files: they are refused"
+    for cell in shown(nb).cells:
+        if "](attachment:" in cell.source or any(
+                kind.startswith("image/") for output in cell.get("outputs", []) for kind in output.get("data", {})):
+            raise ValueError(f"cell {cell.id} of {INDEX.name} holds a picture: save it as a file under nbs/images/ and link to it in a "
+                             "Markdown cell with ![what it shows](images/NAME.png)")
     return nb
 
 
