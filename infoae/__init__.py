@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoae.core import RECIPES, Config, pick_device, recipe
     from infoae.data import as_images, load
+    from infoae.estimator import EXPECTED_FAILED_CHECKS, InfoAEClusterer, name_clusters
     from infoae.evaluation import evaluate, match, scores
     from infoae.infomax import train
     from infoae.model import InfoAE
@@ -19,9 +20,10 @@ _HOME = {
     "InfoAE": "model",
     "Trainer": "training", "TrainingFailed": "training",
     "train": "infomax",
+    "InfoAEClusterer": "estimator", "name_clusters": "estimator", "EXPECTED_FAILED_CHECKS": "estimator",
     "evaluate": "evaluation", "match": "evaluation", "scores": "evaluation",
 }
-__all__ = ["RECIPES", "Config", "InfoAE", "Trainer", "TrainingFailed", "as_images", "evaluate", "load", "match", "pick_device", "recipe", "scores", "train"]
+__all__ = ["EXPECTED_FAILED_CHECKS", "RECIPES", "Config", "InfoAE", "InfoAEClusterer", "Trainer", "TrainingFailed", "as_images", "evaluate", "load", "match", "name_clusters", "pick_device", "recipe", "scores", "train"]
 
 
 def __getattr__(name: str) -> Any:

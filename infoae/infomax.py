@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from .core import Config, recipe
-from .data import StreamedImages, TensorImages, random_affine
+from .data import StreamedImages, TensorImages
 from .distributed import from_first, log_mean_of_ranks, rank, share_of
 from .model import InfoAE, read_tensors, write_file
 from .training import OnEpoch, Pass, Trainer, check_same, checkpoint_path, load_checkpoint, run
@@ -68,13 +68,14 @@ def worst_change(logits_of: Callable[[Tensor], Tensor],  # images to (B,K) logit
     return length.view(-1, *[1] * (x.dim() - 1)) * unit(g.float())
 
 # %% ../nbs/06_infomax.ipynb #06-021
-def near_distance(images: Tensor,       # (N,channels,H,W) uint8
+def near_distance(images: Tensor,       # (N,channels,H,W) uint8, or float in [0,1]
                   neighbour: int=10,    # which neighbour, 1 is the nearest
                   components: int=50    # principal components in which neighbours are looked for
                   ) -> Tensor:          # (N,) float32, distance for pixels in [-1,1]
     "The distance of each image to its k-th nearest (components of the first 10,000); ValueError for fewer than two images."
     if len(images) < 2: raise ValueError(f"There is {len(images)} image; a neighbour takes at least 2.")
-    floats = lambda part: part.flatten(1).cpu().float() / 127.5        # a part at a time: all of MNIST as floats is 190 MB
+    unit = 127.5 if images.dtype == torch.uint8 else 0.5
+    floats = lambda part: part.flatten(1).cpu().float() / unit         # a part at a time: all of MNIST as floats is 190 MB
     some = floats(images[:10_000]).numpy()
     pca = PCA(min(components, *some.shape), random_state=0).fit(some)
     reduced = np.concatenate([pca.transform(floats(part).numpy()) for part in images.split(1000)])
@@ -123,7 +124,7 @@ class Information:
                 r = worst_change(logits_of, p.x, logits, length, config.radius_step, generator)
                 values["adversarial"] = kl(logits, logits_of(p.x + r))
             if config.agreement and progress >= config.agreement_from:
-                values["agreement"] = kl(logits, logits_of(random_affine(p.x, generator, config.map_strength, partial(share_of, torch.rand))))
+                values["agreement"] = kl(logits, logits_of(m.T(p.x, generator, config.map_strength, partial(share_of, torch.rand))))
         return values
 
 # %% ../nbs/06_infomax.ipynb #06-038
@@ -165,11 +166,12 @@ def train(images: Any,                              # images, or a data set of t
           resume: bool=False,                       # go on with the run in `out`, if there is one
           on_epoch: OnEpoch | None=None,            # called with a copy of the model and the epoch's record
           show: bool | None=None,                   # a progress bar; None: only on a terminal
-          say: Callable[[str], None]=print          # where remarks go
+          say: Callable[[str], None]=print,         # where remarks go
+          networks: Callable[[Config], InfoAE]=InfoAE  # makes the six networks, as in `Trainer`
           ) -> Trainer:                             # `.final` is the trained model, `.history` what happened
     "Train InfoAE without a label. ValueError or TypeError for bad input, TrainingFailed, KeyboardInterrupt after a checkpoint."
     config = config or recipe("infomax")
-    t = Trainer(config, images, device)
+    t = Trainer(config, images, device, networks=networks)
     if out is not None: from_first(lambda: open_folder(out, config, resume))
     checkpoint = checkpoint_path(out) if out is not None else None
     found = checkpoint is not None and from_first(lambda: resume and checkpoint.exists())

@@ -20,7 +20,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from .core import Config
-from .data import as_images, to_model
+from .data import as_images, random_affine, to_model
 from .networks import Classifier, Decoder, Discriminator, Encoder, Generator, SelfCritic
 
 # %% ../nbs/04_model.ipynb #04-005
@@ -85,6 +85,19 @@ class InfoAE(nn.Module):
         "Where the weights are."
         return next(self.parameters()).device
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        "Of an image: channels, height, width."
+        return self.config.channels, self.config.image_size, self.config.image_size
+
+    def T(self, x: Tensor,                            # (B,channels,H,W) in [-1,1]
+          generator: torch.Generator | None=None,     # on x's device
+          strength: float=1.0,                        # 0 to 4
+          rand: Callable[..., Tensor] | None=None     # draws the numbers of the maps; None: torch.rand
+          ) -> Tensor:                                # as x, without gradient
+        "Each image under a small random change that leaves its category as it is: an affine map."
+        return random_affine(x, generator, strength, rand)
+
     def sample_z(self, n: int, generator: torch.Generator | None=None) -> Tensor:
         "(n,z_dim) noise z ~ U(-1, 1) of section 3, drawn on the model's device by a generator there."
         return torch.rand(n, self.config.z_dim, device=self.device, generator=generator) * 2 - 1
@@ -115,9 +128,8 @@ class InfoAE(nn.Module):
             return torch.cat([network(chunk.to(self.device)).float() for chunk in inputs.split(CHUNK)])
 
     def _images(self, images: Any) -> Tensor:
-        images, c = as_images(images), self.config
-        if images.shape[1:] != (c.channels, c.image_size, c.image_size):
-            raise ValueError(f"The images are {tuple(images.shape[1:])}; this model was made for {(c.channels, c.image_size, c.image_size)}: resize them first.")
+        images = as_images(images)
+        if images.shape[1:] != self.shape: raise ValueError(f"The images are {tuple(images.shape[1:])}; this model was made for {self.shape}: resize them first.")
         return images
 
     def _latents(self, latents: Tensor) -> Tensor:

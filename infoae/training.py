@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from . import losses as L
 from .core import Config, autocast, differences, environment, pick_device
-from .data import StreamedImages, TensorImages, open_images, random_affine, to_model, to_uint8
+from .data import StreamedImages, TensorImages, open_images, to_model, to_uint8
 from .distributed import any_rank, average_gradients, from_first, means_of_ranks, over_ranks, own_part, rank, share_of, world_size
 from .model import MAKERS, InfoAE, read_tensors, write_file
 
@@ -174,7 +174,7 @@ def diagnose(m: InfoAE, images: Tensor) -> dict[str, Any]:
     categories = p.argmax(dim=1)
     usage = torch.bincount(categories, minlength=m.config.n_categories) / len(categories)
     generator = torch.Generator(m.device).manual_seed(0)
-    mapped = [to_uint8(random_affine(to_model(chunk.to(m.device)), generator)) for chunk in images.split(1000)]
+    mapped = [to_uint8(m.T(to_model(chunk.to(m.device)), generator)) for chunk in images.split(1000)]
     agreement = (m.predict(torch.cat(mapped)) == categories).float().mean()
     return {"usage": usage.tolist(), "usage_entropy": -torch.xlogy(usage, usage).sum().item(), "dead": int((usage < 0.1 / len(usage)).sum()),
             "confidence": p.amax(dim=1).mean().item(), "agreement": agreement.item()}
@@ -199,17 +199,18 @@ class Trainer:
     def __init__(self, config: Config,                     # all settings
                  images: Any,                              # images, or a data set of them; labels in it are not read
                  device: str | torch.device | None=None,   # None: the fastest that is there
-                 terms: Terms | None=None):                # losses beyond the paper's
+                 terms: Terms | None=None,                 # losses beyond the paper's
+                 networks: Callable[[Config], InfoAE]=InfoAE):  # makes the six networks; called once, after the seed is set
         self.config, self.terms = config, terms
         self.device = device if isinstance(device, torch.device) else pick_device(device)
         self.data = images if isinstance(images, (TensorImages, StreamedImages)) else open_images(images, self.device)
-        wanted = (config.channels, config.image_size, config.image_size)
-        if tuple(self.data.shape) != wanted: raise ValueError(f"The images are {tuple(self.data.shape)}; the configuration says {wanted}: set image_size and channels.")
         self.steps_per_epoch = self.data.len_batches(config.batch_size)
         self.part = own_part(config.batch_size)            # which images of each batch are this process's
         with torch.random.fork_rng(devices=[]):            # the caller's random numbers stay as they were
             torch.manual_seed(config.seed)
-            self.model = over_ranks(InfoAE(config), self.device)
+            self.model = over_ranks(networks(config), self.device)
+        wanted = self.model.shape
+        if tuple(self.data.shape) != wanted: raise ValueError(f"The images are {tuple(self.data.shape)}; the configuration says {wanted}: set image_size and channels.")
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.average = without_critics(self.model) if config.average else None
         theirs = self.model.state_dict()
