@@ -7,6 +7,7 @@ __all__ = ['OPSET', 'onnx_bytes', 'onnx_files', 'export_onnx']
 
 # %% ../nbs/25_export.ipynb #25-002
 import copy
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,8 +71,10 @@ def onnx_bytes(network: nn.Module,         # takes and gives tensors whose first
     for layer in network.modules():
         if hasattr(layer, "fold"): layer.fold = False
     n = torch.export.Dim("n")
-    program = torch.onnx.export(network, tuple(inputs.values()), dynamo=True, input_names=list(inputs), output_names=outputs,
-                                dynamic_shapes=tuple({0: n} for _ in inputs), opset_version=OPSET, verbose=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*The axis name: n will not be used")       # it is used
+        program = torch.onnx.export(network, tuple(inputs.values()), dynamo=True, input_names=list(inputs), output_names=outputs,
+                                    dynamic_shapes=tuple({0: n} for _ in inputs), opset_version=OPSET, verbose=False)
     proto = program.model_proto
     for name, text in notes.items(): proto.metadata_props.add(key=name, value=text)
     return proto.SerializeToString()
