@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUNTIME', 'RUNTIME_SHA256', 'RUNTIME_FILES', 'PAGE', 'cache_home', 'fetch_runtime', 'find_runtime', 'read_map',
-           'directions', 'page_data', 'export_demo', 'make_server', 'serve']
+           'directions', 'page_data', 'export_demo', 'make_server', 'show_demo']
 
 # %% ../nbs/26_demo.ipynb #26-002
 import hashlib
@@ -157,11 +157,14 @@ def make_server(folder: Path | str,    # with an index.html
     except OSError as e: raise ValueError(f"Port {port} cannot be had ({e.strerror or e}); choose another --port, or 0 for any that is free.") from None
 
 
-def serve(folder: Path | str, port: int=8000,
-          say: Callable[[str], None]=print    # is told the address
-          ) -> None:
-    "Serve a folder until Ctrl-C."
-    with make_server(folder, port) as server:
+def show_demo(port: int=8000,                     # 0: any that is free
+              runtime: Path | str | None=None,    # a folder with onnxruntime-web; None: from the cache, or with npm
+              say: Callable[[str], None]=print    # is told what is done, and the address
+              ) -> None:
+    "Write the page to a temporary folder and serve it until Ctrl-C; raises what `make_server` and `export_demo` raise."
+    with tempfile.TemporaryDirectory() as made, make_server(Path(made)/"page", port) as server:
+        say("writing the page ...")
+        export_demo(Path(made)/"page", runtime)
         say(f"The page is at http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)")
         try: server.serve_forever()
         except KeyboardInterrupt: pass

@@ -108,7 +108,7 @@ class Page:
         "Whom the page asked."
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return {url.split("/")[2] for url in urls if not url.startswith(("data:", "blob:"))}
+        return {url.split("/")[2] for url in urls if url.startswith(("http:", "https:", "ws:", "wss:"))}
 
 
 def check(page: Page, touch: bool = False) -> None:
@@ -206,6 +206,9 @@ def main() -> int:
                     if i == 0:
                         check_file(driver, folder/"index.html")
                         if args.shots: page.shoot(args.shots/"file.png")
+                except BaseException:
+                    if args.shots: args.shots.mkdir(parents=True, exist_ok=True); page.shoot(args.shots/f"{name}-failed.png")
+                    raise
                 finally: driver.quit()
             server.shutdown()
     print("the page works: strokes, sliders, paths, map, keyboard, no error, no other host")

@@ -253,7 +253,7 @@ function sliding() {
     strip.forEach((canvas, i) => paint(canvas, image(images, i)));
     paint($("between"), image(images, n));
     press(from, a); press(to, b);
-    $("between-name").textContent = `${percent(s)} of the way from ${digit(a)} to ${digit(b)}`;
+    $("between-name").textContent = `${Math.round(100 * s)} % of the way from ${digit(a)} to ${digit(b)}`;
     $("along").setAttribute("aria-valuetext", $("between-name").textContent);
   });
   $("along").addEventListener("input", draw);
@@ -298,14 +298,14 @@ function mapping() {
   const read = latest(async () => {
     const i = chosen;
     paint($("point"), image(await decode(part(latents, i, info.latent_dim)), 0));
-    $("point-name").textContent = `D(z) of point ${i + 1}: ${called(categories[i])}; its label is ${labels[i]}`;
+    $("point-name").textContent = `Point ${i + 1}: ${called(categories[i])}; its label is ${labels[i]}`;
   });
   const choose = i => { if (i !== chosen) { chosen = i; show(); read(); } };
 
-  function near(e) {                                       // the point under the pointer, if one is near
+  function near(e) {                                       // the point nearest to the pointer
     const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width, x = (e.clientX - box.left) * ratio, y = (e.clientY - box.top) * ratio;
-    const far = at.map(p => { const [a, b] = place(p); return Math.hypot(a - x, b - y); }), i = far.indexOf(Math.min(...far));
-    if (far[i] < 30 * ratio) choose(i);
+    const far = at.map(p => { const [a, b] = place(p); return Math.hypot(a - x, b - y); });
+    choose(far.indexOf(Math.min(...far)));
   }
   canvas.addEventListener("pointermove", near);
   canvas.addEventListener("pointerdown", near);
