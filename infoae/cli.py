@@ -261,6 +261,7 @@ def figures(model: "InfoAE",          # trained
     import torch
 
     from infoae.plots import architecture, category_samples, interpolations, latent_map
+    for name in ("D", "G"): model._there(name)
     categories = model.predict(images).cpu()
     firsts = [(categories == k).nonzero().flatten() for k in categories.unique()]
     firsts = [group for group in firsts if len(group) > 1]
