@@ -185,6 +185,11 @@ class InfoAE(nn.Module):
         path = z1[:, None] + s * (z2 - z1)[:, None]
         return self.decode(path.flatten(0, 1)).unflatten(0, (len(z1), steps))
 
+    def export_onnx(self, path: Path | str) -> list[Path]:
+        "Write encoder.onnx, generator.onnx and decoder.onnx to a folder; the files. ValueError for a model without G or D or a folder that cannot be written."
+        from infoae.export import export_onnx
+        return export_onnx(self, path)
+
     def save(self, path: Path | str, **notes: str) -> None:
         "Write E, D, G and C with the configuration to one safetensors file, whole or not at all."
         tensors = {name: t.contiguous().cpu() for name, t in self.state_dict().items() if name.split(".")[0] in MAKERS}
