@@ -284,7 +284,7 @@ function mapping() {
   };
 
   function show() {
-    const ratio = window.devicePixelRatio || 1, style = getComputedStyle(canvas), r = 3.2 * ratio;
+    const ratio = window.devicePixelRatio || 1, style = getComputedStyle(canvas), r = Math.min(3.2, canvas.clientWidth / 150) * ratio;
     canvas.width = Math.round(canvas.clientWidth * ratio); canvas.height = Math.round(canvas.clientHeight * ratio);
     const dot = (i, radius) => { context.beginPath(); context.arc(...place(at[i]), radius, 0, 7); };
     for (let i = 0; i < n; i++) { context.fillStyle = colour(labels[i]); context.globalAlpha = 0.8; dot(i, r); context.fill(); }
