@@ -206,9 +206,9 @@ class InfoAE(nn.Module):
                         device: str | torch.device="cpu",
                         revision: str | None=None                 # on the hub: a branch, tag or commit; None: the newest
                         ) -> "InfoAE":                            # in evaluation mode
-        "The model of that name, looked for as `find_weights` says; ValueError where there is none."
-        from infoae.sharing import find_weights    # here: it builds on this module
-        return cls.load(find_weights(name, revision), device)
+        "The model of that name, looked for as `find_pretrained` says; ValueError where there is none."
+        from infoae.sharing import find_pretrained    # here: it builds on this module
+        return cls.load(find_pretrained(name, revision), device)
 
     def save_pretrained(self, folder: Path | str) -> None:
         "Write config.json, model.safetensors and the card README.md, as the Hugging Face hub names them; see `infoae.sharing`."
