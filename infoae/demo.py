@@ -19,7 +19,6 @@ from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from torch import Tensor
 
 from .export import onnx_files
 from .ledger import shipped_row, weights_sha256
-from .model import InfoAE, evaluating, read_tensors, write_file
+from .model import ASSETS, InfoAE, evaluating, read_tensors, write_file
 
 # %% ../nbs/26_demo.ipynb #26-005
 RUNTIME = "1.30.0"  # of onnxruntime-web
@@ -81,7 +80,7 @@ def read_map(name: str,                # of weights that come with the package
              model: InfoAE             # these weights
              ) -> dict[str, Tensor]:   # latents (n,latent_dim), at (n,2) in [0,1], categories (n,), labels (n,)
     "The latents that the map shows; ValueError for a map that other weights made."
-    tensors, notes = read_tensors(Path(str(files("infoae")/"assets"/name/"map.safetensors")))
+    tensors, notes = read_tensors(ASSETS/name/"map.safetensors")
     if notes.get("weights_sha256") != weights_sha256(model): raise ValueError(f"The map of latents of {name!r} was made by other weights; make it again: python nbs/make_map.py.")
     return tensors
 
@@ -118,7 +117,7 @@ def export_demo(out: Path | str,                    # the folder to write, new o
     "Write the page with all that it needs, whole or not at all; ValueError for a folder that is taken or cannot be written."
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())): raise ValueError(f"{out} exists and is not an empty folder; choose another one.")
-    model, computes, page = InfoAE.from_pretrained(name), find_runtime(runtime), files("infoae")/"assets"/"demo"
+    model, computes, page = InfoAE.from_pretrained(name), find_runtime(runtime), ASSETS/"demo"
     points, networks = read_map(name, model), onnx_files(model)
     content = {file: (page/file).read_bytes() for file in PAGE}
     content |= {f"models/{file}": data for file, data in networks.items()} | {f"runtime/{file}": (computes/file).read_bytes() for file in RUNTIME_FILES}

@@ -10,7 +10,6 @@ __all__ = ['SEEDS', 'SHIPPED', 'weights_sha256', 'last_model', 'ledger_row', 're
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from .data import load
 from .evaluation import Numbers, confusion, match, scores
 from .infomax import stored_config
 from .many import percent, run_seeds, summarise
-from .model import MAKERS, InfoAE, read_tensors, write_file
+from .model import ASSETS, MAKERS, InfoAE, read_tensors, write_file
 from .training import checkpoint_path
 
 # %% ../nbs/20_ledger.ipynb #20-005
@@ -143,7 +142,7 @@ def shipped_row(name: str             # such as "mnist"
                 ) -> dict[str, Any]:
     "The line of the ledger that lies beside weights of the package; ValueError for a name that there is not."
     if name not in InfoAE.pretrained(): raise ValueError(f"There are no weights {name!r} in the package; there are: {', '.join(InfoAE.pretrained()) or 'none'}.")
-    return json.loads((files("infoae")/"assets"/name/"ledger.json").read_text())
+    return json.loads((ASSETS/name/"ledger.json").read_text())
 
 
 def check_shipped(name: str,             # such as "mnist"

@@ -7,12 +7,11 @@ __all__ = ['HUB_NAME', 'model_card', 'save_pretrained', 'weights_in', 'from_hub'
 
 # %% ../nbs/23_sharing.ipynb #23-002
 import re
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .core import Config, needs
-from .model import InfoAE, write_file
+from .model import ASSETS, InfoAE, write_file
 
 # %% ../nbs/23_sharing.ipynb #23-005
 def model_card(model: InfoAE,
@@ -93,7 +92,7 @@ def nowhere(name: Path | str) -> str:
 
 def find_pretrained(name: Path | str, revision: str | None=None) -> Path:
     "The weights file of a name of the package, else of a folder, else of owner/name on the hub; ValueError where there is none."
-    if name in InfoAE.pretrained(): return Path(str(files("infoae")/"assets"/name/"weights.safetensors"))
+    if name in InfoAE.pretrained(): return ASSETS/name/"weights.safetensors"
     if Path(name).is_dir(): return weights_in(name)
     if Path(name).is_file(): raise ValueError(f"{name} is a file; open it with InfoAE.load, or give its folder.")
     if not HUB_NAME.fullmatch(str(name)): raise ValueError(nowhere(name))
