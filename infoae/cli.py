@@ -49,13 +49,14 @@ def explain(error: BaseException,   # what was raised
     return " ".join(str(error).split())[:1000], 2
 
 # %% ../nbs/09_cli.ipynb #09-008
-def find_weights(what: str   # a run folder or a weights file
+def find_weights(what: str   # a run's folder, one that `save_pretrained` wrote, or a weights file
                  ) -> Path:  # the weights file
     "The weights that WHAT means; ValueError where there are none."
+    from infoae.model import weights_file
     path = Path(what)
     if path.is_file(): return path
     if not path.is_dir(): raise ValueError(f"There is no {what}; give the folder of a run or a weights.safetensors.")
-    if (path/"weights.safetensors").is_file(): return path/"weights.safetensors"
+    if found := weights_file(path): return found
     if (path/"config.json").is_file(): raise ValueError(f"The run in {what} is not finished; go on with infoae train --resume --out {what}.")
     raise ValueError(f"The folder {what} holds no run; give the folder that infoae train wrote, or a weights.safetensors.")
 

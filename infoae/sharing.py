@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .core import Config, needs
-from .model import ASSETS, InfoAE, write_file
+from .model import ASSETS, InfoAE, weights_file, write_file
 
 # %% ../nbs/23_sharing.ipynb #23-005
 def model_card(model: InfoAE,
@@ -63,10 +63,8 @@ def save_pretrained(model: InfoAE,
 def weights_in(folder: Path | str  # what `save_pretrained` wrote, or a run's folder
                ) -> Path:          # the weights file
     "The weights file of a folder; ValueError where there is none, or where config.json beside it is missing, damaged or of other weights."
-    folder = Path(folder)
-    path = next((folder/name for name in ("model.safetensors", "weights.safetensors") if (folder/name).is_file()), None)
-    if path is None: raise ValueError(f"The folder {folder} has neither a model.safetensors nor a weights.safetensors; give one that save_pretrained wrote, or that of a run which has ended.")
-    try: config = Config.from_json((folder/"config.json").read_text(encoding="utf-8"))
+    if (path := weights_file(folder)) is None: raise ValueError(f"The folder {folder} has neither a model.safetensors nor a weights.safetensors; give one that save_pretrained wrote, or that of a run which has ended.")
+    try: config = Config.from_json((path.parent/"config.json").read_text(encoding="utf-8"))
     except (OSError, TypeError, ValueError) as e: raise ValueError(f"The config.json of {folder} is missing or damaged ({e}); get the folder again.") from None
     if InfoAE.load(path).config != config: raise ValueError(f"The config.json of {folder} is not that of {path.name} beside it; get the folder again.")
     return path
