@@ -49,13 +49,15 @@ def explain(error: BaseException,   # what was raised
     return " ".join(str(error).split())[:1000], 2
 
 # %% ../nbs/09_cli.ipynb #09-008
-def find_weights(what: str   # a run's folder, one that `save_pretrained` wrote, or a weights file
+def find_weights(what: str   # a run's folder, one that `save_pretrained` wrote, a weights file, or a name of the package such as mnist
                  ) -> Path:  # the weights file
     "The weights that WHAT means; ValueError where there are none."
-    from infoae.model import weights_file
+    from infoae.model import ASSETS, InfoAE, weights_file
     path = Path(what)
     if path.is_file(): return path
-    if not path.is_dir(): raise ValueError(f"There is no {what}; give the folder of a run or a weights.safetensors.")
+    if not path.is_dir():
+        if what in InfoAE.pretrained(): return weights_file(ASSETS/what)
+        raise ValueError(f"There is no {what}; give the folder of a run, a weights.safetensors, or the name of weights that come with the package ({', '.join(InfoAE.pretrained())}).")
     if found := weights_file(path): return found
     if (path/"config.json").is_file(): raise ValueError(f"The run in {what} is not finished; go on with infoae train --resume --out {what}.")
     raise ValueError(f"The folder {what} holds no run; give the folder that infoae train wrote, or a weights.safetensors.")
@@ -389,7 +391,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", help="mnist or digits (default: what the weights were trained on)")
     evaluate.add_argument("--split", choices=("dev", "test"), default="test", help="whose labels to use (default: test)")
     figures.add_argument("--split", choices=("dev", "test"), help="whose images and labels to draw (default: dev for mnist, test for digits)")
-    for sub in (evaluate, generate, figures): sub.add_argument("what", metavar="WHAT", help="the folder of a run, or a weights file")
+    for sub in (evaluate, generate, figures): sub.add_argument("what", metavar="WHAT", help="the folder of a run, a weights file, or weights of the package, such as mnist")
     again = _add(commands, "reproduce", reproduce_command, epilog="examples:\n  infoae reproduce --check\n  infoae reproduce --recipe infomax --seeds 0-9 --jobs 2")
     again.add_argument("--recipe", default="infomax", help="infomax, information-only, paper or infogan (default: infomax)")
     again.add_argument("--seeds", default="0", metavar="A-B", help="such as 0-9 or 0,3,5-7 (default: 0)")
