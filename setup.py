@@ -1,4 +1,4 @@
-"Hands settings.ini to setuptools: name, version, requirements and scripts are written there and nowhere else."
+"Hands settings.ini to setuptools: name, version, requirements and scripts are written there alone."
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -12,7 +12,8 @@ cfg = parser["DEFAULT"]
 package = cfg["lib_path"]
 readme = root/"README.md"
 licenses = {"apache2": "Apache-2.0", "mit": "MIT", "bsd3": "BSD-3-Clause"}
-statuses = ["", "1 - Planning", "2 - Pre-Alpha", "3 - Alpha", "4 - Beta", "5 - Production/Stable", "6 - Mature", "7 - Inactive"]
+statuses = ["", "1 - Planning", "2 - Pre-Alpha", "3 - Alpha", "4 - Beta",
+            "5 - Production/Stable", "6 - Mature", "7 - Inactive"]
 
 setup(
     name=cfg["lib_name"],
@@ -36,7 +37,8 @@ setup(
     package_data={package: ["py.typed", "assets/**"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
-    extras_require={key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")},
+    extras_require={key.removesuffix("_requirements"): cfg[key].split()
+                    for key in cfg if key.endswith("_requirements")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{cfg['lib_name']}={package}._modidx:d"],

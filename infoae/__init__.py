@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
-    "Config": "core", "RECIPES": "core", "recipe": "core", "pick_device": "core",
+    "Config": "settings", "RECIPES": "settings", "recipe": "settings", "pick_device": "devices",
     "load": "data", "as_images": "data",
-    "InfoAE": "model",
-    "Trainer": "training", "TrainingFailed": "training",
-    "train": "infomax",
+    "InfoAE": "api",
+    "Trainer": "trainer", "TrainingFailed": "trainer",
+    "train": "api",
     "InfoAEClusterer": "estimator", "name_clusters": "estimator", "EXPECTED_FAILED_CHECKS": "estimator",
     "evaluate": "evaluation", "match": "evaluation", "scores": "evaluation",
 }

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from .model import write_file
+from infoae.files import write_file
 
 if TYPE_CHECKING:
-    from infoae.model import InfoAE
+    from infoae.model import Model
 
 # %% ../nbs/25_export.ipynb #25-005
 class _Reads(nn.Module):
     "Images to latents and probabilities."
 
-    def __init__(self, model: "InfoAE"):
+    def __init__(self, model: "Model"):
         super().__init__()
         self.E, self.C = model.E, model.C
 
@@ -36,7 +36,7 @@ class _Reads(nn.Module):
 class _Decodes(nn.Module):
     "Latents to images."
 
-    def __init__(self, model: "InfoAE"):
+    def __init__(self, model: "Model"):
         super().__init__()
         self.D = model.D
 
@@ -47,7 +47,7 @@ class _Decodes(nn.Module):
 class _Generates(_Decodes):
     "Noise and category to latents and images."
 
-    def __init__(self, model: "InfoAE"):
+    def __init__(self, model: "Model"):
         super().__init__(model)
         self.G = model.G
 
@@ -80,7 +80,7 @@ def onnx_bytes(network: nn.Module,         # takes and gives tensors whose first
     return proto.SerializeToString()
 
 # %% ../nbs/25_export.ipynb #25-010
-def onnx_files(model: "InfoAE"       # trained, with G and D
+def onnx_files(model: "Model"       # trained, with G and D
                ) -> dict[str, bytes]: # the content of encoder.onnx, generator.onnx and decoder.onnx
     "The three graphs of a model; ValueError for one without G or D, ImportError where the extra onnx is missing."
     c = model.config
@@ -92,7 +92,7 @@ def onnx_files(model: "InfoAE"       # trained, with G and D
             "decoder.onnx": onnx_bytes(_Decodes(model), {"latents": latents}, ["images"], config=c.to_json())}
 
 
-def export_onnx(model: "InfoAE",  # trained, with G and D
+def export_onnx(model: "Model",  # trained, with G and D
                 path: Path | str  # a folder, made where it is not there; files of the same names are replaced
                 ) -> list[Path]:  # the three files
     "Write encoder.onnx, generator.onnx and decoder.onnx; ValueError for a model without G or D, or a folder that cannot be written."

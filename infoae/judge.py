@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .core import LOSSES, Config, autocast, pick_device
-from .data import TensorImages, random_affine, to_model
+from .data import TensorImages, as_images, random_affine, to_model
 from .model import InfoAE
 from .training import rate_factor
 
@@ -26,7 +26,7 @@ def train_judge(images: Any,                              # (N,channels,H,W) as 
                 ) -> InfoAE:                              # E and C alone, in evaluation mode; its categories are the labels
     "A classifier that learns from labels, to judge pictures; ValueError for images and labels of different numbers."
     device = device if isinstance(device, torch.device) else pick_device(device)
-    data, labels = TensorImages(images, device), torch.as_tensor(labels).to(device)
+    data, labels = TensorImages(as_images(images), device), torch.as_tensor(labels).to(device)
     if data.n != len(labels): raise ValueError(f"There are {data.n} images and {len(labels)} labels; each image has to have one label.")
     channels, size, _ = data.shape
     config = Config(recipe="judge", seed=seed, leave_out=" ".join(LOSSES), encoder_factor=2, epochs=epochs, lr=1e-3, decay_from=0.3,

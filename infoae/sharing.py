@@ -10,18 +10,20 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .core import Config, needs
-from .model import ASSETS, InfoAE, weights_file, write_file
+from infoae.devices import needs
+from infoae.settings import Config
+from infoae.files import ASSETS, load_weights, pretrained, save_weights, weights_in as weights_file, write_file
+from infoae.model import Model
 
 # %% ../nbs/23_sharing.ipynb #23-005
-def model_card(model: InfoAE,
+def model_card(model: Model,
                name: str        # what `from_pretrained` shall load it by
                ) -> str:        # Markdown under a head of YAML
     "What a model is, how it is loaded and, for weights that come with the package, what its line of the ledger says."
     from infoae.ledger import shipped_row, weights_sha256      # here: scoring needs scikit-learn, loading does not
     from infoae.many import percent
     c, sha = model.config, weights_sha256(model)
-    row = next((row for row in map(shipped_row, InfoAE.pretrained()) if row["weights_sha256"] == sha), None)
+    row = next((row for row in map(shipped_row, pretrained()) if row["weights_sha256"] == sha), None)
     head = ["library_name: infoae", *(["license: apache-2.0", "datasets: [ylecun/mnist]"] if row else []), "tags: [infoae, clustering, autoencoder, unsupervised]"]
     text = f"""
 # InfoAE, recipe {c.recipe}, seed {c.seed}
@@ -47,7 +49,7 @@ categories = model.predict(images)
         "\nOne run, with a seed that was fixed before any run; other seeds end elsewhere, as the ledger of infoae shows.\n"
 
 # %% ../nbs/23_sharing.ipynb #23-008
-def save_pretrained(model: InfoAE,
+def save_pretrained(model: Model,
                     folder: Path | str,    # is made if need be; files of these three names are replaced
                     name: str | None=None  # how the card says that it is loaded; None: by the folder's name
                     ) -> None:
@@ -55,7 +57,7 @@ def save_pretrained(model: InfoAE,
     folder = Path(folder)
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise ValueError(f"The folder {folder} cannot be made ({e.strerror}); choose one that can be written to.") from None
-    model.save(folder/"model.safetensors")
+    save_weights(model, folder/"model.safetensors")
     write_file(folder/"config.json", model.config.to_json().encode())
     write_file(folder/"README.md", model_card(model, name or folder.resolve().name).encode())
 
@@ -66,7 +68,7 @@ def weights_in(folder: Path | str  # what `save_pretrained` wrote, or a run's fo
     if (path := weights_file(folder)) is None: raise ValueError(f"The folder {folder} has neither a model.safetensors nor a weights.safetensors; give one that save_pretrained wrote, or that of a run which has ended.")
     try: config = Config.from_json((path.parent/"config.json").read_text(encoding="utf-8"))
     except (OSError, TypeError, ValueError) as e: raise ValueError(f"The config.json of {folder} is missing or damaged ({e}); get the folder again.") from None
-    if InfoAE.load(path).config != config: raise ValueError(f"The config.json of {folder} is not that of {path.name} beside it; get the folder again.")
+    if load_weights(path).config != config: raise ValueError(f"The config.json of {folder} is not that of {path.name} beside it; get the folder again.")
     return path
 
 # %% ../nbs/23_sharing.ipynb #23-015
@@ -85,19 +87,19 @@ def from_hub(name: str,                # owner/name
 
 def nowhere(name: Path | str) -> str:
     "The sentence for a name that leads to no weights."
-    return f"There are no weights {str(name)!r}: not among those of the package ({', '.join(InfoAE.pretrained()) or 'none'}), not as a folder here, and not on the Hugging Face hub, where names are owner/name."
+    return f"There are no weights {str(name)!r}: not among those of the package ({', '.join(pretrained()) or 'none'}), not as a folder here, and not on the Hugging Face hub, where names are owner/name."
 
 
 def find_pretrained(name: Path | str, revision: str | None=None) -> Path:
     "The weights file of a name of the package, else of a folder, else of owner/name on the hub; ValueError where there is none."
-    if name in InfoAE.pretrained(): return ASSETS/name/"weights.safetensors"
+    if name in pretrained(): return ASSETS/name/"weights.safetensors"
     if Path(name).is_dir(): return weights_in(name)
     if Path(name).is_file(): raise ValueError(f"{name} is a file; open it with InfoAE.load, or give its folder.")
     if not HUB_NAME.fullmatch(str(name)): raise ValueError(nowhere(name))
     return weights_in(from_hub(str(name), revision))
 
 # %% ../nbs/23_sharing.ipynb #23-021
-def push_to_hub(model: InfoAE,
+def push_to_hub(model: Model,
                 name: str,                           # owner/name
                 private: bool | None=None,           # for a repository that is made now
                 token: str | None=None,              # None: that of `hf auth login`

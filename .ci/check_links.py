@@ -1,11 +1,11 @@
 """Check that every relative link in the notebooks and in README.md leads somewhere.
 
-Usage: python nbs/check_links.py
+Usage: python .ci/check_links.py
 
-A link to a file needs the file. A link to `NN.ipynb#A-heading` needs that heading in that notebook, spelled as Jupyter
-does: spaces become '-', the rest stays. A link to `README.md#a-heading` is spelled as GitHub does. Links to other sites
-are not followed. Looked at: Markdown cells, Markdown that code cells print, README.md. Exits 1 with the list of what is
-broken.
+A link to a file needs the file. A link to `NN.ipynb#A-heading` needs that heading in that notebook,
+spelled as Jupyter does: spaces become '-', the rest stays. A link to `README.md#a-heading` is
+spelled as GitHub does. Links to other sites are not followed. Looked at: Markdown cells, Markdown
+that code cells print, README.md. Exits 1 with the list of what is broken.
 """
 import json
 import re
@@ -16,10 +16,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[1]
+NBS = ROOT/"nbs"
 
 FENCE = re.compile(r"^[ >]*(?P<mark>`{3,}|~{3,})[^\n]*\n.*?^[ >]*(?P=mark)[ \t]*$", re.M | re.S)
 # code spans and comments: what looks like a link in them is none
-OPAQUE = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=ticks)(?!`)|<!--.*?-->", re.S)
+OPAQUE = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=ticks)(?!`)"
+                    r"|<!--.*?-->", re.S)
 # neither is a bracket within mathematics, but a link to a heading may have mathematics in it
 MATHS = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$(?=\S)[^$\n]*?(?<=[^\s$])\$", re.S)
 # ](target "title"), ](<target>), [name]: target, src="target", href="target"
@@ -51,10 +53,10 @@ def links(text: str                              # Markdown
 
 
 def headings(text: str              # Markdown
-            ) -> Iterator[str]:     # each heading as it is read: no #, no backticks, no emphasis, links as their text
+            ) -> Iterator[str]:     # each as it is read: no #, backticks, emphasis; links as text
     "The headings of a piece of Markdown"
     for found in re.finditer(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", mask(text, FENCE), re.M):
-        pieces = re.split(r"(\$[^$]+\$|`[^`]+`)", found[1])      # mathematics and code keep their * and _
+        pieces = re.split(r"(\$[^$]+\$|`[^`]+`)", found[1])   # maths and code keep their * and _
         for i, piece in enumerate(pieces):
             if i % 2: pieces[i] = piece.strip("`")
             else:
@@ -89,7 +91,9 @@ def anchors(path: Path              # a notebook or a Markdown file
     "The anchors of a file: its headings, and what HTML in it names"
     spell = github_anchor if path.suffix == ".md" else lambda heading: heading.replace(" ", "-")
     texts = [text for _, text in passages(path)]
-    named = [name for text in texts for name in re.findall(r"\b(?:id|name)=[\"']([^\"']+)[\"']", mask(text, FENCE, OPAQUE))]
+    masked = [mask(text, FENCE, OPAQUE) for text in texts]
+    named = [name for text in masked
+             for name in re.findall(r"\b(?:id|name)=[\"']([^\"']+)[\"']", text)]
     return frozenset([spell(heading) for text in texts for heading in headings(text)] + named)
 
 
@@ -101,7 +105,8 @@ def broken(path: Path             # a notebook or a Markdown file
             file, _, anchor = target.partition("#")
             to = (path.parent/unquote(file)).resolve() if file else path
             place = f"{path.relative_to(ROOT)}{where and ', ' + where}: {target}"
-            if " " in target and text[start - 1] != "<": yield f"{place}: no link, because of the space: write '-' in a heading"
+            if " " in target and text[start - 1] != "<":
+                yield f"{place}: no link, because of the space: write '-' in a heading"
             elif not to.exists(): yield f"{place}: no such file"
             elif anchor and to.suffix in (".ipynb", ".md") and unquote(anchor) not in anchors(to):
                 yield f"{place}: no such heading in {to.name}"
@@ -109,7 +114,7 @@ def broken(path: Path             # a notebook or a Markdown file
 
 def main() -> int:  # exit status
     "Check all files"
-    files = [*sorted((ROOT/"nbs").glob("*.ipynb")), *sorted(ROOT.glob("*.md"))]
+    files = [*sorted(NBS.glob("*.ipynb")), *sorted(ROOT.glob("*.md"))]
     wrong = [line for path in files for line in broken(path)]
     for line in wrong: print(line, file=sys.stderr)
     print(f"{len(wrong)} broken links in {len(files)} files")

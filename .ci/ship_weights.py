@@ -1,10 +1,11 @@
 """Put the weights of each recipe's first seed into the package, each with its line of the ledger.
 
-    python nbs/ship_weights.py RUNS     # the folder that `infoae reproduce --out RUNS` filled
+    python .ci/ship_weights.py RUNS     # the folder that `infoae reproduce --out RUNS` filled
 
-The lines of RUNS/ledger.jsonl that nbs/results/ledger.jsonl has not yet are added to it. Of seed 0 of each recipe the
-weights go to infoae/assets/NAME/, and what training wrote about itself to nbs/results/mnist-RECIPE-0/. Nothing is
-chosen: it is always seed 0, and weights that are not the line's are refused.
+The lines of RUNS/ledger.jsonl that nbs/results/ledger.jsonl has not yet are added to it. Of seed 0
+of each recipe the weights go to infoae/assets/NAME/, and what training wrote about itself to
+nbs/results/mnist-RECIPE-0/. Nothing is chosen: it is always seed 0, and weights that are not the
+line's are refused.
 """
 import argparse
 import json
@@ -14,15 +15,17 @@ from pathlib import Path
 from infoae.ledger import SHIPPED, add_row, read_ledger, weights_sha256
 from infoae.model import InfoAE, write_file
 
-NBS = Path(__file__).parent
-ASSETS, LEDGER = NBS.parent/"infoae"/"assets", NBS/"results"/"ledger.jsonl"
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS, RESULTS = ROOT/"infoae"/"assets", ROOT/"nbs"/"results"
+LEDGER = RESULTS/"ledger.jsonl"
 
 
 def ship(name: str, row: dict, run: Path) -> None:
     """Copy one run's weights and its line; refuse weights of another run."""
     if weights_sha256(InfoAE.load(run/"weights.safetensors")) != row["weights_sha256"]:
-        raise SystemExit(f"The weights in {run} are not those of the ledger's line; nothing was copied.")
-    told = NBS/"results"/f"mnist-{row['recipe']}-{row['seed']}"
+        raise SystemExit(f"The weights in {run} are not those of the ledger's line; "
+                         "nothing was copied.")
+    told = RESULTS/f"mnist-{row['recipe']}-{row['seed']}"
     for folder in (ASSETS/name, told): folder.mkdir(parents=True, exist_ok=True)
     write_file(ASSETS/name/"weights.safetensors", (run/"weights.safetensors").read_bytes())
     write_file(ASSETS/name/"ledger.json", json.dumps(row).encode())
