@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save
 from sklearn.manifold import TSNE
 
+from infoae.api import InfoAE
 from infoae.data import load
+from infoae.files import write_file
 from infoae.ledger import weights_sha256
-from infoae.model import InfoAE, write_file
 
 POINTS = 1000
 MAP = Path(__file__).parents[1]/"infoae"/"assets"/"mnist"/"map.safetensors"

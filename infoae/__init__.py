@@ -1,36 +1,47 @@
-"""InfoAE: Information Maximizing Autoencoder. Six networks, no labels. What is listed in `__all__` is loaded when it is first used."""
+"""InfoAE: Information Maximizing Autoencoder. Six networks, no labels.
+
+What is listed in `__all__` is loaded when it is first used.
+"""
 from importlib import import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoae.core import RECIPES, Config, pick_device, recipe
+    from infoae.api import InfoAE, train
     from infoae.data import as_images, load
-    from infoae.estimator import EXPECTED_FAILED_CHECKS, InfoAEClusterer, name_clusters
+    from infoae.devices import pick_device
+    from infoae.estimator import InfoAEClusterer
     from infoae.evaluation import evaluate, match, scores
-    from infoae.infomax import train
-    from infoae.model import InfoAE
-    from infoae.training import Trainer, TrainingFailed
+    from infoae.names import name_clusters
+    from infoae.settings import RECIPES, Config, recipe
+    from infoae.trainer import Method, Player, Trainer, TrainingFailed
 
     __version__: str
 
-_HOME = {
-    "Config": "settings", "RECIPES": "settings", "recipe": "settings", "pick_device": "devices",
+_HOME = {  # name: its module
+    "Config": "settings", "RECIPES": "settings", "recipe": "settings",
+    "pick_device": "devices",
     "load": "data", "as_images": "data",
-    "InfoAE": "api",
-    "Trainer": "trainer", "TrainingFailed": "trainer",
-    "train": "api",
-    "InfoAEClusterer": "estimator", "name_clusters": "estimator", "EXPECTED_FAILED_CHECKS": "estimator",
+    "InfoAE": "api", "train": "api",
+    "Trainer": "trainer", "TrainingFailed": "trainer", "Player": "trainer", "Method": "trainer",
+    "InfoAEClusterer": "estimator",
+    "name_clusters": "names",
     "evaluate": "evaluation", "match": "evaluation", "scores": "evaluation",
 }
-__all__ = ["EXPECTED_FAILED_CHECKS", "RECIPES", "Config", "InfoAE", "InfoAEClusterer", "Trainer", "TrainingFailed", "as_images", "evaluate", "load", "match", "name_clusters", "pick_device", "recipe", "scores", "train"]
+__all__ = [
+    "RECIPES", "Config", "InfoAE", "InfoAEClusterer", "Method", "Player", "Trainer",
+    "TrainingFailed", "as_images", "evaluate", "load", "match", "name_clusters", "pick_device",
+    "recipe", "scores", "train",
+]
 
 
 def __getattr__(name: str) -> Any:
+    "A name of `__all__`, whose module is imported now, or the version."
     if name == "__version__": return _version("infoae")
     if name in _HOME: return getattr(import_module(f"infoae.{_HOME[name]}"), name)
     raise AttributeError(f"module 'infoae' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
+    "What there is, loaded or not."
     return sorted({*globals(), *__all__, "__version__"})

@@ -75,6 +75,7 @@ def trainer_for(images: Any,                            # images, or a data set 
     on = device if isinstance(device, torch.device) else pick_device(device)
     opened = images if isinstance(images, TensorImages | StreamedImages) else \
         open_images(images, on)
+    opened.len_batches(config.batch_size)               # too few images: before anything is found
     return Trainer(infoae_method(config, opened, on, networks, distance), opened, on)
 
 # %% ../nbs/22_api.ipynb #22-024

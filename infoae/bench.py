@@ -208,7 +208,11 @@ def ready_plain(config: Config, images: Tensor, device: torch.device) -> Callabl
     plain = Plain(config, device, distance)
     loader = DataLoader(Pictures(images), config.batch_size, shuffle=True, drop_last=True)
     batches = (batch for _ in iter(int, 1) for batch in loader)
-    return lambda: plain_step(plain, *next(batches), 0.6, noise)
+    def step() -> dict[str, float]:
+        "One step on the next batch."
+        index, x = next(batches)
+        return plain_step(plain, index, x, 0.6, noise)
+    return step
 
 # %% ../nbs/19_speed.ipynb #19-023
 STEPS = 20  # timed steps of each point

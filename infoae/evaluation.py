@@ -44,7 +44,7 @@ def whole_numbers(values: Numbers,  # (N,) whole numbers from 0
                          f"between 0 and {_MOST - 1}.")
     return array.astype(np.int64)
 
-
+# %% ../nbs/08_evaluation.ipynb #08-006
 def _pair(categories: Numbers, labels: Numbers) -> tuple[np.ndarray, np.ndarray]:
     "Both lists; ValueError where their lengths differ."
     a, b = whole_numbers(categories, "categories"), whole_numbers(labels, "labels")
@@ -53,7 +53,7 @@ def _pair(categories: Numbers, labels: Numbers) -> tuple[np.ndarray, np.ndarray]
                          "have one of each.")
     return a, b
 
-# %% ../nbs/08_evaluation.ipynb #08-007
+# %% ../nbs/08_evaluation.ipynb #08-008
 def confusion(categories: Numbers,              # (N,) the category of each image
               labels: Numbers,                  # (N,) its label
               n_categories: int | None = None,  # rows; None: the largest category + 1
@@ -70,7 +70,7 @@ def confusion(categories: Numbers,              # (N,) the category of each imag
         sizes.append(size or needed)
     return confusion_matrix(a, b, labels=np.arange(max(sizes)))[:sizes[0], :sizes[1]]
 
-# %% ../nbs/08_evaluation.ipynb #08-011
+# %% ../nbs/08_evaluation.ipynb #08-012
 def match(categories: Numbers,             # (N,) the category of each image
           labels: Numbers,                 # (N,) its label
           n_categories: int | None = None  # how many there are, to be checked; changes no match
@@ -81,7 +81,7 @@ def match(categories: Numbers,             # (N,) the category of each image
     rows, columns = linear_sum_assignment(matrix[used], maximize=True)
     return {int(used[k]): int(d) for k, d in zip(rows, columns, strict=True) if matrix[used[k], d]}
 
-
+# %% ../nbs/08_evaluation.ipynb #08-014
 def accuracy(categories: Numbers,  # (N,) the category of each image
              labels: Numbers       # (N,) its label
              ) -> float:           # 0 to 1
@@ -89,7 +89,7 @@ def accuracy(categories: Numbers,  # (N,) the category of each image
     matrix = confusion(categories, labels)
     return float(matrix[linear_sum_assignment(matrix, maximize=True)].sum() / matrix.sum())
 
-# %% ../nbs/08_evaluation.ipynb #08-022
+# %% ../nbs/08_evaluation.ipynb #08-025
 def majority_accuracy(categories: Numbers,  # (N,) the category of each image
                       labels: Numbers       # (N,) its label
                       ) -> float:           # 0 to 1, never below `accuracy`
@@ -97,7 +97,7 @@ def majority_accuracy(categories: Numbers,  # (N,) the category of each image
     matrix = confusion(categories, labels)
     return float(matrix.max(axis=1).sum() / matrix.sum())
 
-# %% ../nbs/08_evaluation.ipynb #08-027
+# %% ../nbs/08_evaluation.ipynb #08-030
 def scores(categories: Numbers,    # (N,) the category of each image
            labels: Numbers         # (N,) its label
            ) -> dict[str, float]:  # accuracy, majority_accuracy, nmi, ari; n, the images (int)
@@ -107,7 +107,7 @@ def scores(categories: Numbers,    # (N,) the category of each image
             "nmi": float(normalized_mutual_info_score(b, a)),
             "ari": float(adjusted_rand_score(b, a)), "n": len(a)}
 
-# %% ../nbs/08_evaluation.ipynb #08-035
+# %% ../nbs/08_evaluation.ipynb #08-038
 class Predicts(Protocol):
     "What `evaluate` asks of a model: `Model` has it."
 
@@ -127,7 +127,7 @@ def evaluate(model: Predicts,      # a `Model`, or anything that predicts catego
     a = whole_numbers(model.predict(images), "categories")
     return {**scores(a, b), "mapping": match(a, b)}
 
-# %% ../nbs/08_evaluation.ipynb #08-039
+# %% ../nbs/08_evaluation.ipynb #08-042
 def name_mapping(mapping: Mapping[Any, int],       # category: label, as of `match` or from JSON
                  n_categories: int | None = None,  # how many to list; None: up to the last matched
                  what: str = "digit"               # what a label is
@@ -138,7 +138,7 @@ def name_mapping(mapping: Mapping[Any, int],       # category: label, as of `mat
     return [f"category {k} ≈ {what} {named[k]}" if k in named else
             f"category {k} has no {what} of its own" for k in range(last)]
 
-# %% ../nbs/08_evaluation.ipynb #08-042
+# %% ../nbs/08_evaluation.ipynb #08-045
 def usage_signs(categories: Tensor,   # (n,) whole numbers 0 to K-1
                 n_categories: int     # K
                 ) -> dict[str, Any]:  # usage, usage_entropy in nats, dead
@@ -147,7 +147,7 @@ def usage_signs(categories: Tensor,   # (n,) whole numbers 0 to K-1
     return {"usage": usage.tolist(), "usage_entropy": -torch.xlogy(usage, usage).sum().item(),
             "dead": int((usage < 0.1 / len(usage)).sum())}
 
-# %% ../nbs/08_evaluation.ipynb #08-048
+# %% ../nbs/08_evaluation.ipynb #08-051
 def agreement(m: Model,
               images: Tensor,     # (n,channels,H,W) uint8
               categories: Tensor  # (n,) what the model says of them
@@ -157,7 +157,7 @@ def agreement(m: Model,
     mapped = [to_uint8(m.T(to_model(part.to(m.device)), generator)) for part in images.split(CHUNK)]
     return (m.predict(torch.cat(mapped)) == categories).float().mean().item()
 
-
+# %% ../nbs/08_evaluation.ipynb #08-053
 def signs(m: Model,
           images: Tensor         # (n,channels,H,W) uint8
           ) -> dict[str, Any]:   # what JSON can hold
@@ -168,7 +168,7 @@ def signs(m: Model,
             "confidence": p.amax(dim=1).mean().item(),
             "agreement": agreement(m, images, categories)}
 
-# %% ../nbs/08_evaluation.ipynb #08-055
+# %% ../nbs/08_evaluation.ipynb #08-060
 def samples(m: Model,
             rows: int = 10,  # how many z
             seed: int = 0    # of the z
@@ -180,7 +180,7 @@ def samples(m: Model,
     images = m.generate(torch.arange(K).repeat(rows), z.repeat_interleave(K, dim=0))
     return images.unflatten(0, (rows, K))
 
-
+# %% ../nbs/08_evaluation.ipynb #08-062
 def sample_sheet(m: Model, rows: int = 10, seed: int = 0) -> bytes:
     "`samples` as a picture: the bytes of a PNG."
     images, picture = samples(m, rows, seed), BytesIO()
@@ -188,20 +188,20 @@ def sample_sheet(m: Model, rows: int = 10, seed: int = 0) -> bytes:
                format="png")
     return picture.getvalue()
 
-# %% ../nbs/08_evaluation.ipynb #08-060
+# %% ../nbs/08_evaluation.ipynb #08-067
 def variety(images: Tensor  # (n,channels,H,W) of one category, uint8 or in [0,1]
             ) -> float:     # 0: all are alike
     "How much images differ: a pixel's deviation over them, mean of all; ValueError below two."
     if len(images) < 2: raise ValueError(f"There is {len(images)} image; variety takes at least 2.")
     return to_model(images).std(dim=0).mean().item() / 2
 
-# %% ../nbs/08_evaluation.ipynb #08-065
+# %% ../nbs/08_evaluation.ipynb #08-072
 def percent(value: float | None  # a fraction, such as 0.9905; None: not known
             ) -> str:
     "A fraction as a percentage, a dash where there is none."
     return "–" if value is None else f"{100 * value:.2f} %"
 
-
+# %% ../nbs/08_evaluation.ipynb #08-074
 def summarise(results: Mapping[int, Mapping[str, Any]]  # by seed: status, and accuracy or None
               ) -> dict[str, Any]:                      # what JSON can hold
     "Mean, deviation (n-1), worst, best of the accuracies there are; n; how many runs failed."

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .data import Noise, as_noise, random_affine, to_model
+from .data import Noise, as_images, as_noise, random_affine, to_model
 from .evaluation import signs
-from .model import CHUNK, checked_images, evaluating, one_hot
+from .model import CHUNK, evaluating, one_hot
 from .method import note
 from .settings import Config, with_changes
 from .step import Part, Values, rights
@@ -62,7 +62,7 @@ class InfoGAN(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(layer.weight, 0.0, 0.02)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None: nn.init.zeros_(layer.bias)
 
     @property
     def device(self) -> torch.device:
@@ -76,7 +76,7 @@ class InfoGAN(nn.Module):
 
     def predict_proba(self, images: Any) -> Tensor:
         "(n,K) probabilities of the category that Q reads from images."
-        parts, K = checked_images(self, images).split(CHUNK), self.config.n_categories
+        parts, K = as_images(images).split(CHUNK), self.config.n_categories
         with evaluating(self):
             found = [self.Q(self.body(to_model(part.to(self.device)) / 2 + 0.5)) for part in parts]
         return torch.cat(found)[:, :K].float().softmax(dim=1)

@@ -122,7 +122,8 @@ def information(m: SixNetworks, p: Pass,
                 log_mean: Callable[[Tensor], Tensor] = alone  # as in `marginal`
                 ) -> Values:                   # scalars, unweighted
     "Those of the four terms that are wanted, on the real images of a step."
-    logits, values = m.C(p.z_e), {}
+    values: Values = {}
+    logits = m.C(p.z_e)
     def logits_of(x: Tensor) -> Tensor:
         "What the categories of other images would be."
         return m.C(m.E(x))

@@ -240,7 +240,8 @@ def check_shipped(name: str,             # such as "mnist"
                   device: str = "cpu"
                   ) -> dict[str, Any]:   # found and told; "ok" where they agree
     "Score weights of the package and compare with their line."
-    row, model = shipped_row(name), load_weights(find_weights(ASSETS/name), device)
+    row = shipped_row(name)
+    model: Model = load_weights(find_weights(ASSETS/name), device)
     found, now = scores(model.predict(images), labels), environment(model.device)
     same_machine = all(now[key] == row["environment"][key] for key in ("device", "torch", "bf16"))
     same_weights = weights_sha256(model) == row["weights_sha256"]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLAN', 'seeds_of_part', 'parse_seeds', 'n_cores', 'usual_jobs', 'seed_result', 'summary_text', 'read_plan',
-           'start_seed', 'is_done', 'last_words', 'stop_all', 'side_by_side', 'run_seeds', 'write_summary']
+           'start_seed', 'is_done', 'last_words', 'stop_all', 'side_by_side', 'write_summary', 'run_seeds']
 
 # %% ../nbs/17_many_seeds.ipynb #17-002
 import json
@@ -159,6 +159,14 @@ def side_by_side(out: Path,
             time.sleep(0.2)
     finally: stop_all(running)
 
+# %% ../nbs/17_many_seeds.ipynb #17-020
+def write_summary(out: Path, results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    "Sum up the seeds, and write summary.json and summary.md."
+    found = summarise(results)
+    write_file(out/"summary.json", json.dumps(found, indent=1).encode())
+    write_file(out/"summary.md", summary_text(found, out.name).encode())
+    return found
+
 
 def run_seeds(out: Path,                          # the folder of all; new, or gone on with
               seeds: Sequence[int],
@@ -186,11 +194,3 @@ def run_seeds(out: Path,                          # the folder of all; new, or g
         bar.update(len(seeds) - len(waiting))
         side_by_side(out, waiting, words, jobs, bar, over)
     return write_summary(out, {seed: seed_result(folder[seed]) for seed in seeds})
-
-
-def write_summary(out: Path, results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    "Sum up the seeds, and write summary.json and summary.md."
-    found = summarise(results)
-    write_file(out/"summary.json", json.dumps(found, indent=1).encode())
-    write_file(out/"summary.md", summary_text(found, out.name).encode())
-    return found

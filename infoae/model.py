@@ -25,12 +25,12 @@ CRITICS = ("Di", "S")          # those that maximise
 
 class SixNetworks(nn.Module):
     "The six networks of figure 1; one that only left-out losses need is None."
-    E: nn.Module
-    D: nn.Module | None
-    G: nn.Module | None
-    C: nn.Module
-    Di: nn.Module | None
-    S: nn.Module | None
+    E: Any
+    D: Any
+    G: Any
+    C: Any
+    Di: Any
+    S: Any
 
     def __init__(self, config: Config = Config(),  # sizes of everything
                  critics: bool = True):            # False: no Di and S, for use after training

@@ -47,29 +47,33 @@ _SAMPLES = {  # the same for the samples that a critic is shown
     "true": ("#d9f0d6", "#2a8034"), "false": ("#f9d6d2", "#c0342b"),
     "neither": ("#ffffff", "#777777")}
 
-
+# %% ../nbs/09_plots.ipynb #09-009
 def _box(ax: Axes, x: float, y: float, width: float, height: float,  # lower left corner, size
          fill: str, edge: str, style: str = "-", rounding: float = 1.0) -> FancyBboxPatch:
     "A box with round corners."
-    return ax.add_patch(FancyBboxPatch(
+    box = FancyBboxPatch(
         (x, y), width, height, boxstyle=f"round,pad=0,rounding_size={rounding}",
-        facecolor=fill, edgecolor=edge, linestyle=style, linewidth=1.4, zorder=2))
+        facecolor=fill, edgecolor=edge, linestyle=style, linewidth=1.4, zorder=2)
+    ax.add_patch(box)
+    return box
 
-
+# %% ../nbs/09_plots.ipynb #09-010
 def _label(ax: Axes, x: float, y: float, text: str, size: float = 15.0, **kwargs: Any) -> Text:
     "A symbol or a few words, centred on (x, y) unless told otherwise."
-    usual = {"ha": "center", "va": "center", "color": _INK, "zorder": 4}
+    usual: dict[str, Any] = {"ha": "center", "va": "center", "color": _INK, "zorder": 4}
     return ax.text(x, y, text, fontsize=size, math_fontfamily="stix", **usual | kwargs)
 
-
+# %% ../nbs/09_plots.ipynb #09-011
 def _arrow(ax: Axes, *points: tuple[float, float], color: str = _INK, style: str = "-"
            ) -> FancyArrowPatch:
     "An arrow along straight lines from the first point to the last."
-    return ax.add_patch(FancyArrowPatch(
+    arrow = FancyArrowPatch(
         path=Path(points), arrowstyle="-|>", mutation_scale=11, color=color, linestyle=style,
-        linewidth=1.3, shrinkA=0, shrinkB=0, joinstyle="miter", capstyle="butt", zorder=3))
+        linewidth=1.3, shrinkA=0, shrinkB=0, joinstyle="miter", capstyle="butt", zorder=3)
+    ax.add_patch(arrow)
+    return arrow
 
-# %% ../nbs/09_plots.ipynb #09-009
+# %% ../nbs/09_plots.ipynb #09-012
 def _network(ax: Axes, name: str, role: str,    # letter and name, both from the caption
              x: float, lanes: Sequence[float],  # left edge; the heights at which something goes in
              passes: bool = True                # draw each use as a dotted line through the box?
@@ -83,7 +87,7 @@ def _network(ax: Axes, name: str, role: str,    # letter and name, both from the
     _label(ax, x + 3.5, (low + high) / 2, f"${name}$", 20, color=edge)
     _label(ax, x + 3.5, high + 5.4, role, 9.5, color=edge)
 
-
+# %% ../nbs/09_plots.ipynb #09-013
 def _loss(ax: Axes, x: float, y: float, name: str,
           critics: bool = False,  # dark, for what the critics maximise
           width: float = 6.4, height: float = 4.0) -> None:
@@ -92,7 +96,7 @@ def _loss(ax: Axes, x: float, y: float, name: str,
     _box(ax, x, y - height / 2, width, height, fill, _INK, rounding=height / 2)
     _label(ax, x + width / 2, y, name, 13, color=ink)
 
-
+# %% ../nbs/09_plots.ipynb #09-014
 def _sample(ax: Axes, x: float, y: float, text: str, kind: str) -> None:
     "What a critic is shown: a box, 14 wide, left end at (x, y), green, red or dashed."
     fill, edge = _SAMPLES[kind]
@@ -101,7 +105,7 @@ def _sample(ax: Axes, x: float, y: float, text: str, kind: str) -> None:
     _label(ax, x + 4.2, y, text)
     _label(ax, x + 13.2, y, kind, 9.5, color=edge, ha="right")
 
-# %% ../nbs/09_plots.ipynb #09-012
+# %% ../nbs/09_plots.ipynb #09-017
 _TOP, _MIDDLE, _LOW = 60.0, 46.0, 27.0  # the heights of the three lanes
 
 
@@ -120,7 +124,7 @@ def _draw_generation(ax: Axes) -> None:
         _loss(ax, 70, y, f"$C_{{l{i}}}$")
         _label(ax, 72.2, y - 5.0, rf"$-\sum c\,\log\,\hat{{c}}_{i}$", 15)
 
-
+# %% ../nbs/09_plots.ipynb #09-018
 def _draw_autoencoder(ax: Axes) -> None:
     "The lowest lane of figure 1: x through E and D, and what R_l compares."
     _label(ax, 53.7, _LOW, "$x$")
@@ -131,13 +135,13 @@ def _draw_autoencoder(ax: Axes) -> None:
     _loss(ax, 8.6, _LOW, "$R_l$")
     _label(ax, 11.8, _LOW + 5.4, r"$\sqrt{\sum(\hat{x}_r-x)^2}$", 14)
 
-# %% ../nbs/09_plots.ipynb #09-013
+# %% ../nbs/09_plots.ipynb #09-019
 _FLOWS = (  # what flows where, on the left of figure 1
     (21.6, _MIDDLE, "$z_g$"), (36.5, _TOP, "$z_g$"), (36.5, _MIDDLE, r"$\hat{x}_g$"),
     (52.5, _MIDDLE, r"$\hat{z}_e$"), (66.9, _TOP, r"$\hat{c}_g$"),
     (66.9, _MIDDLE, r"$\hat{c}_e$"), (37.2, _LOW, "$z_e$"), (20.5, _LOW, r"$\hat{x}_r$"))
 
-
+# %% ../nbs/09_plots.ipynb #09-020
 def _draw_flow(ax: Axes) -> None:
     "The left of figure 1: E, D, G and C, what flows between them, and their losses."
     _network(ax, "G", "generator", 8, (_MIDDLE - 2.5, _MIDDLE + 2.5), passes=False)
@@ -148,7 +152,7 @@ def _draw_flow(ax: Axes) -> None:
     _draw_autoencoder(ax)
     for x, y, symbol in _FLOWS: _label(ax, x, y + (2.7 if "hat" in symbol else 2.3), symbol)
 
-# %% ../nbs/09_plots.ipynb #09-015
+# %% ../nbs/09_plots.ipynb #09-022
 def _draw_verdicts(ax: Axes,
                    samples: Sequence[tuple[float, str, str]],  # height, symbol, kind
                    losses: Sequence[tuple[float, str, Sequence[int]]]  # as for `_draw_critic`
@@ -161,7 +165,7 @@ def _draw_verdicts(ax: Axes,
             _arrow(ax, (105.5, y), end, color=_SAMPLES[kind][1],
                    style="--" if kind == "neither" else "-")
 
-
+# %% ../nbs/09_plots.ipynb #09-023
 def _draw_critic(ax: Axes, name: str, role: str,
                  samples: Sequence[tuple[float, str, str]],  # height, symbol; true, false, neither
                  losses: Sequence[tuple[float, str, Sequence[int]]],  # height, symbol, and the
@@ -179,7 +183,7 @@ def _draw_critic(ax: Axes, name: str, role: str,
     for i, formula in enumerate(formulas):
         _label(ax, 98.7, min(ys) - 6.6 - 3.8 * i, formula, 14)
 
-# %% ../nbs/09_plots.ipynb #09-016
+# %% ../nbs/09_plots.ipynb #09-024
 def _draw_legend(ax: Axes) -> None:
     "The bottom of figure 1: who minimises, who maximises, and the two kinds of broken lines."
     total = r"$T_l=\alpha\,(C_{lg}+C_{le})+\beta\,(E_l+D_{le}+D_{lg})+\gamma\,R_l$"
@@ -195,7 +199,7 @@ def _draw_legend(ax: Axes) -> None:
             (8, 1.8, "$Di$ is asked about it for one loss alone and learns nothing from it", 11.5)):
         _label(ax, x, y, text, size, ha="left")
 
-# %% ../nbs/09_plots.ipynb #09-017
+# %% ../nbs/09_plots.ipynb #09-025
 def _draw_critics(ax: Axes) -> None:
     "The right of figure 1: Di above, S below."
     _box(ax, 79, 0.8, 39.5, 70.4, _PANEL, "#d5d5d0")
@@ -212,7 +216,7 @@ def _draw_critics(ax: Axes) -> None:
         [r"$S_l=\log\,S(z_g,\hat{x}_g)+\log(1-S(z_e,x))$",
          r"$E_l=\log(1-S(z_e,x))$,   $S_{lg}=\log\,S(z_g,\hat{x}_g)$"])
 
-
+# %% ../nbs/09_plots.ipynb #09-026
 def architecture(dpi: float = 70  # dots per inch; the figure is 11.95 by 7.2 inches
                  ) -> Figure:
     "Figure 1: the six networks, what flows between them, where each loss acts (section 2)."
@@ -225,7 +229,7 @@ def architecture(dpi: float = 70  # dots per inch; the figure is 11.95 by 7.2 in
     _draw_critics(ax)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-027
+# %% ../nbs/09_plots.ipynb #09-036
 class _Lane(NamedTuple):
     "One lane of the drawing: from what goes in, through networks, to a loss."
     enters: str               # a symbol
@@ -250,7 +254,7 @@ _MAKERS_LANES = (
     _Lane(_NOISE, "G0 D1 E2 C3", ("$z_g$", _FAKE, r"$\hat{z}_e$", r"$\hat{c}_e$"), "$C_{le}$"),
     _Lane(_NOISE, "G0 C3", ("$z_g$", r"$\hat{c}_g$"), "$C_{lg}$"))
 
-# %% ../nbs/09_plots.ipynb #09-028
+# %% ../nbs/09_plots.ipynb #09-037
 _COLUMNS, _ENDS, _APART = (9, 29, 49, 69), 87, 6.5  # left edges of boxes and losses; lanes apart
 _GRADIENT, _REST = "#c0342b", ("#f2f2f0", "#9a9a95")
 
@@ -259,7 +263,7 @@ def _stations(lane: _Lane) -> list[tuple[str, int]]:
     "The networks of a lane, each with the left edge of its box."
     return [(word[:-1], _COLUMNS[int(word[-1])]) for word in lane.through.split()]
 
-
+# %% ../nbs/09_plots.ipynb #09-038
 def _draw_boxes(ax: Axes, lanes: Sequence[_Lane], heights: Sequence[float],
                 moving: Sequence[str]  # the networks that move
                 ) -> None:
@@ -277,7 +281,7 @@ def _draw_boxes(ax: Axes, lanes: Sequence[_Lane], heights: Sequence[float],
              style="-" if name in moving else "--")
         _label(ax, x + 3.5, (low + high) / 2, f"${name}$", 16, color=edge)
 
-# %% ../nbs/09_plots.ipynb #09-029
+# %% ../nbs/09_plots.ipynb #09-039
 def _draw_lane(ax: Axes, lane: _Lane, y: float,
                cut: bool  # whether the critics' samples are cut off from their makers
                ) -> None:
@@ -293,7 +297,7 @@ def _draw_lane(ax: Axes, lane: _Lane, y: float,
     if cut and len(stations) > 1:
         for x in (64, 65): ax.plot([x - 0.5, x + 0.5], [y - 0.7, y + 2.5], color=_INK, linewidth=1)
 
-
+# %% ../nbs/09_plots.ipynb #09-040
 def _draw_half(ax: Axes, title: str, lanes: Sequence[_Lane],
                low: float,            # the lower edge of its panel
                moving: Sequence[str]  # the networks that move
@@ -312,7 +316,7 @@ def _draw_half(ax: Axes, title: str, lanes: Sequence[_Lane],
         _arrow(ax, (x, y + 0.9), (_ENDS, y + 0.9))
         _arrow(ax, (_ENDS, y - 0.9), (x, y - 0.9), color=_GRADIENT)
 
-# %% ../nbs/09_plots.ipynb #09-030
+# %% ../nbs/09_plots.ipynb #09-041
 def one_step(dpi: float = 70  # dots per inch; the figure is 10 by 9 inches
              ) -> Figure:
     "One step of section 2.4: who computes, who moves, and where the gradients go."
@@ -326,7 +330,7 @@ def one_step(dpi: float = 70  # dots per inch; the figure is 10 by 9 inches
     _label(ax, 56, 76.2, "cut off: detach()", 10)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-036
+# %% ../nbs/09_plots.ipynb #09-047
 def _images(images: Tensor | np.ndarray,  # uint8 from 0 to 255, or floats from 0 to 1
             axes: str,                    # in words: "N, channels, H, W"; these three come last
             name: str = "images"          # for the message
@@ -351,7 +355,7 @@ def _images(images: Tensor | np.ndarray,  # uint8 from 0 to 255, or floats from 
                          "1, (x + 1) / 2 of what the networks make.")
     return x.clamp(0, 1)
 
-# %% ../nbs/09_plots.ipynb #09-038
+# %% ../nbs/09_plots.ipynb #09-049
 def mosaic(images: Tensor | np.ndarray,  # (rows, columns, channels, H, W)
            gap: int = 1                  # grey pixels (0.5) between two images
            ) -> np.ndarray:              # in [0, 1]; for colour with a last axis of 3
@@ -363,7 +367,7 @@ def mosaic(images: Tensor | np.ndarray,  # (rows, columns, channels, H, W)
     x = x[:rows * (height + gap) - gap, :columns * (width + gap) - gap]
     return (x[..., 0] if channels == 1 else x).numpy()
 
-# %% ../nbs/09_plots.ipynb #09-040
+# %% ../nbs/09_plots.ipynb #09-051
 def _table(images: Tensor | np.ndarray,                         # (rows, columns, channels, H, W)
            rows: Sequence[str] = (), columns: Sequence[str] = (),  # names, or nothing
            across: str = "", down: str = ""                     # what columns and rows are
@@ -383,7 +387,7 @@ def _table(images: Tensor | np.ndarray,                         # (rows, columns
     ax.set_ylabel(down, fontsize=9)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-043
+# %% ../nbs/09_plots.ipynb #09-054
 def sample_grid(images: Tensor | np.ndarray,   # (rows * n_columns, channels, H, W), row by row
                 n_columns: int,                # images in a row; one column a category: K
                 across: str = "category $c$",  # what the columns are
@@ -397,7 +401,7 @@ def sample_grid(images: Tensor | np.ndarray,   # (rows * n_columns, channels, H,
     return _table(x.unflatten(0, (-1, n_columns)), columns=[str(i) for i in range(n_columns)],
                   across=across, down=down)
 
-# %% ../nbs/09_plots.ipynb #09-047
+# %% ../nbs/09_plots.ipynb #09-058
 def category_samples(model: Model,    # with G and D
                      rows: int = 10,  # how many z, at least 1
                      seed: int = 0    # of the z
@@ -406,7 +410,7 @@ def category_samples(model: Model,    # with G and D
     images = samples(model, rows, seed)
     return sample_grid(images.flatten(0, 1), images.shape[1])
 
-# %% ../nbs/09_plots.ipynb #09-051
+# %% ../nbs/09_plots.ipynb #09-062
 def _points(latents: Tensor | np.ndarray,                 # (N, latent_dim)
             labels: Tensor | np.ndarray | Sequence[int]   # (N,)
             ) -> tuple[np.ndarray, np.ndarray]:           # both as arrays, latents as float32
@@ -424,12 +428,12 @@ def _points(latents: Tensor | np.ndarray,                 # (N, latent_dim)
         raise ValueError("latents holds NaN or infinity; give finite numbers.")
     return x, y
 
-
+# %% ../nbs/09_plots.ipynb #09-063
 def _colours(n: int) -> list:
     "n colours that can be told apart: ten well-known ones, or a turn around the colour circle."
     return sns.color_palette("tab10", n) if n <= 10 else sns.color_palette("husl", n)
 
-# %% ../nbs/09_plots.ipynb #09-052
+# %% ../nbs/09_plots.ipynb #09-064
 def latent_map(latents: Tensor | np.ndarray,  # (N, latent_dim) of E(x), latent_dim at least 2
                labels: Tensor | np.ndarray | Sequence[int],  # (N,) whole numbers: the colours
                seed: int = 0,                 # of the choice of points and of t-SNE
@@ -445,14 +449,15 @@ def latent_map(latents: Tensor | np.ndarray,  # (N, latent_dim) of E(x), latent_
     fig = Drawing(figsize=(5, 4), dpi=70, layout="constrained")
     ax, of = fig.subplots(), np.unique(y)
     for label, colour in zip(of, _colours(len(of)), strict=True):
-        ax.scatter(*at[y == label].T, s=9, color=colour, label=str(label), linewidths=0)
+        own = at[y == label]
+        ax.scatter(own[:, 0], own[:, 1], s=9, color=colour, label=str(label), linewidths=0)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_color("#cccccc")
     ax.legend(title=name, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False,
               markerscale=2, fontsize=9)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-059
+# %% ../nbs/09_plots.ipynb #09-071
 def interpolations(rows: Tensor | np.ndarray  # (R, S, channels, H, W): R paths of S images each
                    ) -> Figure:
     "Figure 2 (c) and (d): one path a row, from left to right."
@@ -460,7 +465,7 @@ def interpolations(rows: Tensor | np.ndarray  # (R, S, channels, H, W): R paths 
     return _table(x, columns=[str(s + 1) for s in range(x.shape[1])],
                   across=r"$s$  in  $D(z_1 + (s/n)(z_2 - z_1))$")
 
-# %% ../nbs/09_plots.ipynb #09-063
+# %% ../nbs/09_plots.ipynb #09-075
 def reconstructions(images: Tensor | np.ndarray,         # (N, channels, H, W)
                     reconstructed: Tensor | np.ndarray,  # (N, channels, H, W), D(E(x))
                     n_columns: int = 10                  # pairs in a row
@@ -478,7 +483,7 @@ def reconstructions(images: Tensor | np.ndarray,         # (N, channels, H, W)
                          for a in (x, x_r)], dim=1)
     return _table(pairs.flatten(0, 1), rows=["$x$", r"$\hat{x}_r$"] * len(pairs))
 
-# %% ../nbs/09_plots.ipynb #09-067
+# %% ../nbs/09_plots.ipynb #09-079
 _PANELS = (
     ("reconstruction", {"R_l": "$R_l$"}),
     ("to pass the critics (minimised)",
@@ -489,12 +494,12 @@ _PANELS = (
     ("use of every category", {"marginal": "marginal"}),
     ("information on real images", {k: k for k in ("conditional", "adversarial", "mapped")}))
 
-
+# %% ../nbs/09_plots.ipynb #09-080
 def _name_of_now(loss: str) -> str:
     "A loss's name, of one that an old file may have: as its weight's, without `_weight`."
     return (OLD_NAMES.get(loss) or loss).removesuffix("_weight")
 
-
+# %% ../nbs/09_plots.ipynb #09-081
 def _epochs(history: Mapping, section: str  # what each entry has to have
             ) -> list[Mapping]:
     "The entries of a history; ValueError in one sentence when it is none."
@@ -508,15 +513,15 @@ def _epochs(history: Mapping, section: str  # what each entry has to have
                              f"'{section}'; give what training wrote.")
     return list(entries)
 
-
+# %% ../nbs/09_plots.ipynb #09-082
 def _values(entries: Sequence[Mapping], section: str, key: str) -> list[float]:
     "One number an epoch; NaN, which leaves a gap in a line, where there is none."
     values = [(entry.get(section) or {}).get(key) for entry in entries]
     return [float("nan") if v is None else float(v) for v in values]
 
-# %% ../nbs/09_plots.ipynb #09-069
+# %% ../nbs/09_plots.ipynb #09-084
 def _line_panel(ax: Axes, title: str, epochs: Sequence[int],
-                lines: Mapping[str, Sequence[float]]  # by their names
+                lines: Mapping[str, Sequence[float] | np.ndarray]  # by their names
                 ) -> None:
     "Lines over epochs, with a legend."
     colours = sns.color_palette("colorblind", len(lines))
@@ -525,7 +530,7 @@ def _line_panel(ax: Axes, title: str, epochs: Sequence[int],
     ax.set_title(title, fontsize=10)
     ax.set_xlabel("epoch", fontsize=9)
     ax.tick_params(labelsize=8)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.grid(color="#e6e6e6", linewidth=0.8)
     legend = ax.legend(fontsize=9, framealpha=0.8, edgecolor="none", labelspacing=0.2,
                        handlelength=1.4, columnspacing=1, ncol=1 + (len(lines) > 3))
@@ -533,7 +538,7 @@ def _line_panel(ax: Axes, title: str, epochs: Sequence[int],
         text.set(math_fontfamily="stix", fontsize=12 if "$" in text.get_text() else 8)
     sns.despine(ax=ax)
 
-# %% ../nbs/09_plots.ipynb #09-070
+# %% ../nbs/09_plots.ipynb #09-085
 def _loss_panels(entries: Sequence[Mapping]  # of a history, with losses
                  ) -> list[tuple[str, dict[str, list[float]]]]:  # title, and lines by their names
     "What `loss_curves` draws: known losses by their panels, then others, then the critics."
@@ -549,7 +554,7 @@ def _loss_panels(entries: Sequence[Mapping]  # of a history, with losses
     panels += [("other", others), ("critics' accuracy", right)]
     return [(title, lines) for title, lines in panels if lines]
 
-
+# %% ../nbs/09_plots.ipynb #09-086
 def loss_curves(history: Mapping  # what training returns and history.json holds
                 ) -> Figure:
     "Every loss of a run over its epochs, a small panel for each kind; ValueError without losses."
@@ -565,7 +570,7 @@ def loss_curves(history: Mapping  # what training returns and history.json holds
     for ax in axes[len(panels):]: ax.remove()
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-081
+# %% ../nbs/09_plots.ipynb #09-097
 def _usage_panel(ax: Axes, epochs: Sequence[int],
                  shares: Mapping[str, Sequence[float]]  # by category, one an epoch
                  ) -> None:
@@ -579,7 +584,7 @@ def _usage_panel(ax: Axes, epochs: Sequence[int],
     ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.06, 0.5),
               ncol=-(-k // 10), title="category", title_fontsize=8)
 
-
+# %% ../nbs/09_plots.ipynb #09-098
 def _sign_lines(entries: Sequence[Mapping], k: int) -> dict[str, np.ndarray]:
     "The signs that a history of k categories has, scaled to lie between 0 and 1; NaN: none."
     scales = {"usage_entropy": ("entropy of the shares / ln K", np.log(k)),
@@ -591,7 +596,7 @@ def _sign_lines(entries: Sequence[Mapping], k: int) -> dict[str, np.ndarray]:
     return {name: values(key, scale) for key, (name, scale) in scales.items()
             if any(key in entry for entry in entries)}
 
-# %% ../nbs/09_plots.ipynb #09-082
+# %% ../nbs/09_plots.ipynb #09-099
 def usage_curves(history: Mapping  # what training returns and history.json holds
                  ) -> Figure:
     "The share of each category over the epochs, with 1/K, and signs; ValueError without shares."
@@ -609,7 +614,7 @@ def usage_curves(history: Mapping  # what training returns and history.json hold
         axes[1].set_ylim(-0.03, 1.03)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-087
+# %% ../nbs/09_plots.ipynb #09-104
 def _counts(matrix: Tensor | np.ndarray  # (K, classes)
             ) -> np.ndarray:             # (K, classes) int64
     "A table of counts; ValueError for anything else."
@@ -620,7 +625,7 @@ def _counts(matrix: Tensor | np.ndarray  # (K, classes)
                          "whole numbers of at least 0, one row a category.")
     return m.astype(np.int64)
 
-
+# %% ../nbs/09_plots.ipynb #09-105
 def _matched(m: np.ndarray,                   # (K, classes) counts
              match: bool                      # whether to order the rows
              ) -> tuple[np.ndarray, np.ndarray]:  # (K,) the order; (K, classes) what is right
@@ -633,7 +638,7 @@ def _matched(m: np.ndarray,                   # (K, classes) counts
     else: np.fill_diagonal(right, True)
     return order, right
 
-# %% ../nbs/09_plots.ipynb #09-088
+# %% ../nbs/09_plots.ipynb #09-106
 def confusion_matrix(matrix: Tensor | np.ndarray,  # (K, classes): how often k met label j
                      match: bool = True,           # order the rows by the best one-to-one match?
                      rows: str = "category", columns: str = "digit"  # what they are
@@ -656,7 +661,7 @@ def confusion_matrix(matrix: Tensor | np.ndarray,  # (K, classes): how often k m
     ax.set_ylabel(rows, labelpad=10)
     return fig
 
-# %% ../nbs/09_plots.ipynb #09-096
+# %% ../nbs/09_plots.ipynb #09-114
 def ends_of_paths(categories: Tensor,  # (N,) of the images
                   n: int               # how many paths
                   ) -> tuple[Tensor, Tensor, Tensor]:  # (n,) each: beginnings, ends in (c), in (d)
@@ -675,7 +680,7 @@ def ends_of_paths(categories: Tensor,  # (N,) of the images
             torch.stack([image(i + 1, turn) for i, turn in turns]),
             torch.stack([image(i, turn + 1) for i, turn in turns]))
 
-# %% ../nbs/09_plots.ipynb #09-098
+# %% ../nbs/09_plots.ipynb #09-116
 def all_figures(model: Model,        # trained, with G and D
                 images: Tensor,      # (n,channels,H,W) uint8
                 labels: Tensor,      # (n,) only for the colours of figure 2(b)

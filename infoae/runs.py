@@ -61,7 +61,7 @@ def write_history(out: Path | str, history: Mapping[str, Any]) -> None:
 def check_place(out: Path,       # where the run shall be kept
                 taken: list[str],  # the names of what is there
                 resume: bool) -> None:
-    "ValueError for a folder that holds anything but a run, or a run that is not to be gone on with."
+    "ValueError for a folder that holds anything but a run, or one that is not to be gone on with."
     if taken and not resume:
         raise ValueError(f"{out} exists and is not empty; choose another folder, or resume the run "
                          "that is in it.")
@@ -224,7 +224,7 @@ def failed(t: Trainer, out: Path | None, error: TrainingFailed) -> TrainingFaile
 # %% ../nbs/16_runs.ipynb #16-019
 def run(t: Trainer,                        # new, or put back by `load_checkpoint`
         out: Path | str | None = None,     # an opened folder; None: nothing is written
-        on_epoch: OnEpoch | None = None,   # given a copy of model and record; "scores" is its answer
+        on_epoch: OnEpoch | None = None,   # given a copy of model and record; answers with scores
         show: bool | None = None           # a progress bar; None: only on a terminal
         ) -> Trainer:                      # at its end
     "Train to the end. KeyboardInterrupt after a clean checkpoint; TrainingFailed for no number."

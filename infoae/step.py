@@ -31,7 +31,7 @@ class Pass(NamedTuple):
 
     def detach(self) -> "Pass":
         "The same values, through which no gradient flows."
-        return Pass(*(t if t is None else t.detach() for t in self))
+        return Pass._make(t if t is None else t.detach() for t in self)
 
 # %% ../nbs/06_step.ipynb #06-008
 def encode_both(m: SixNetworks, x: Tensor, x_g: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -55,7 +55,8 @@ Values = dict[str, Tensor]  # scalars by the names of section 2.4, and shares by
 
 def critics_half(m: SixNetworks, p: Pass) -> Values:
     "Dil and S_l, which Di and S maximise (section 2.4), and how often each critic is right."
-    p, values = p.detach(), {}
+    values: Values = {}
+    p = p.detach()
     if m.Di:
         true, false = m.Di(p.x), m.Di(p.x_g)
         values |= {"Dil": L.Dil(true, false), **rights("Di", true, false)}
@@ -73,14 +74,15 @@ def rights(critic: str, true: Tensor, false: Tensor) -> Values:
 
 def critics_objective(values: Mapping[str, Tensor]) -> Tensor:
     "What Di and S minimise: - Dil - S_l, of those there are."
-    return -sum(values[name] for name in ("Dil", "S_l") if name in values)
+    mine = [values[name] for name in ("Dil", "S_l") if name in values]
+    return -sum(mine[1:], mine[0])
 
 # %% ../nbs/06_step.ipynb #06-016
 def makers_half(m: SixNetworks, p: Pass, settings: LossSettings) -> Values:
     "The losses that E, D, G and C minimise, less those left out, and their total T_l."
     how = settings.saturating
     of: dict[str, Callable[[], Tensor]] = {
-        "R_l": lambda: L.R_l(p.x_r, p.x),
+        "R_l": lambda: L.R_l(p.x_r, p.x),  # type: ignore[arg-type]  # it is made where R_l counts
         "D_lg": lambda: L.D_lg(m.Di(p.x_g), how),
         "D_le": lambda: L.D_le(m.Di(p.x_r), how),
         "E_l": lambda: L.E_l(m.S(p.x, p.z_e), how),

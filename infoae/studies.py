@@ -48,7 +48,7 @@ def weights(marginal: float, conditional: float, adversarial: float, mapped: flo
             "adversarial_weight": adversarial, "mapped_weight": mapped}
 
 
-EVEN = {"boost": 1.0, "marginal_boost": 1.0}  # infomax before the first part of a run weighed more
+EVEN: dict[str, Any] = {"boost": 1.0, "marginal_boost": 1.0}  # no part of a run weighs more
 GENTLE, DOUBLE = weights(0.4, 0.1, 1.0, 1.0), weights(4.0, 1.0, 10.0, 10.0)
 
 STUDIES: dict[str, list[Planned]] = {
@@ -86,7 +86,7 @@ STUDIES["ablation"] = (
            {"gamma": 0.2}, {"gamma": 0.8}, epochs=6))
 
 # %% ../nbs/34_choices.ipynb #34-010
-class Enough(Exception):  # noqa: N818 - it is no error
+class Enough(Exception):
     "A run has made the epochs that were asked for."
 
 
@@ -110,7 +110,8 @@ def measure(run: Planned, data: str = "mnist") -> dict[str, Any]:  # what JSON c
     last = records[-1] if records else {}
     return {"changes": run.changes, "config": json.loads(config.to_json()),
             "digest": config.digest(), "status": status, "split": "dev",
-            "history": [epoch_of(r) for r in records], "environment": environment(pick_device("cpu")),
+            "history": [epoch_of(r) for r in records],
+            "environment": environment(pick_device("cpu")),
             "seconds": sum(r["seconds"] for r in records),
             **{key: last.get(key) for key in ("scores", "losses", "critics", *SIGNS)}}
 
