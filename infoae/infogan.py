@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from .data import Noise, as_images, as_noise, random_affine, to_model
 from .evaluation import signs
-from .model import CHUNK, evaluating, one_hot
 from .method import note
+from .model import CHUNK, evaluating, one_hot
 from .settings import Config, with_changes
 from .step import Part, Values, rights
 from .trainer import Batch, Method, Player
