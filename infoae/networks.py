@@ -63,7 +63,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor  # (B,channels,H,W) in [-1,1]
                 ) -> Tensor:     # (B,latent_dim)
-        "z_e, or z_e of a generated image."
+        "z_e of a real image, ze_hat of a generated one."
         return self.last(self.stack(x))
 
 # %% ../nbs/03_networks.ipynb #03-019
