@@ -198,8 +198,9 @@ def planned(args: argparse.Namespace) -> tuple[list[int], list[str]]:  # seeds, 
     plan = read_plan(Path(args.out)) if args.resume else None
     if args.seeds is None and plan is None:
         raise ValueError(f"{args.out} holds no plan of seeds; name them with --seeds.")
-    seeds = parse_seeds(args.seeds) if args.seeds is not None else plan["seeds"]
-    return seeds, words_for_each(args) or (plan["words"] if plan else [])
+    known = plan or {"seeds": [], "words": []}
+    seeds = parse_seeds(args.seeds) if args.seeds is not None else known["seeds"]
+    return seeds, words_for_each(args) or known["words"]
 
 
 def folder_of_many(args: argparse.Namespace, first: int) -> Path:
@@ -422,7 +423,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
         same = known and known["weights_sha256"] == row["weights_sha256"]
         said = "the same" if same else "other bits" if known else "no line in the package"
         lines.append(f"{row['seed']:4}   {percent(row['accuracy']):8}   "
-                     f"{percent(known and known['accuracy']):8}   {said}")
+                     f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
 # %% ../nbs/28_cli.ipynb #28-039

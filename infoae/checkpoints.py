@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as to_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from .data import StreamedImages, TensorImages
 from .files import read_tensors, write_file
@@ -27,7 +27,7 @@ CHECKPOINT = "infoae-checkpoint-2"
 
 
 def fingerprint(data: TensorImages | StreamedImages) -> str:
-    "A text that tells two sets of images apart: how many, their shape, a hash of the first thousand."
+    "A text that tells two sets of images apart: number, shape, and a hash of the first thousand."
     first = data.first(1000).cpu().numpy().tobytes()
     return f"{data.n} {tuple(data.shape)} {hashlib.sha256(first).hexdigest()[:16]}"
 
@@ -37,7 +37,7 @@ def adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     states = optimizer.state_dict()["state"]
     return {f"{i}.{name}": q for i, state in states.items() for name, q in state.items()}
 
-
+# %% ../nbs/15_checkpoints.ipynb #15-006
 def tensors_of(t: Trainer) -> dict[str, Tensor]:
     "All of a run that is made of numbers, by the name of its part and its own."
     average = t.average.state_dict() if t.average is not None else {}
@@ -47,7 +47,7 @@ def tensors_of(t: Trainer) -> dict[str, Tensor]:
     found = {f"{part}.{name}": q for part, of in parts.items() for name, q in of.items()}
     return found | {"order": t.order_at_start, "noise": t.noise.get_state()}
 
-# %% ../nbs/15_checkpoints.ipynb #15-009
+# %% ../nbs/15_checkpoints.ipynb #15-010
 def save_checkpoint(t: Trainer,       # the run as it stands between two steps
                     path: Path | str  # one file
                     ) -> None:
@@ -59,7 +59,7 @@ def save_checkpoint(t: Trainer,       # the run as it stands between two steps
              for name, q in tensors_of(t).items()}
     write_file(path, to_safetensors(plain, notes))
 
-
+# %% ../nbs/15_checkpoints.ipynb #15-011
 def read_checkpoint(path: Path | str
                     ) -> tuple[dict[str, Tensor], dict[str, str]]:  # tensors, notes
     "What `save_checkpoint` wrote; ValueError for anything else, an older format too."
@@ -70,19 +70,20 @@ def read_checkpoint(path: Path | str
                          "gone on with; begin the run again in another folder.")
     raise ValueError(f"{path} is no checkpoint of infoae.")
 
-# %% ../nbs/15_checkpoints.ipynb #15-012
+# %% ../nbs/15_checkpoints.ipynb #15-014
 def check_same(old: Config, new: Config) -> None:
     "ValueError that names the first setting in which a run and its resumption differ."
     for name in differences(old, new):
-        raise ValueError(f"{name} is {getattr(new, name)!r}, but this run began with "
-                         f"{getattr(old, name)!r}; resume it as it began, or choose another folder.")
+        is_now, was = getattr(new, name), getattr(old, name)
+        raise ValueError(f"{name} is {is_now!r}, but this run began with {was!r}; resume it as it "
+                         "began, or choose another folder.")
 
 
 def under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     "The tensors of one part of a run, by the names they have there."
     return {key[len(name) + 1:]: q for key, q in tensors.items() if key.startswith(name + ".")}
 
-
+# %% ../nbs/15_checkpoints.ipynb #15-015
 def put_back(optimizer: torch.optim.Optimizer,
              saved: dict[str, Tensor]  # what `adam_state` gave
              ) -> None:
@@ -96,7 +97,7 @@ def put_back(optimizer: torch.optim.Optimizer,
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
-# %% ../nbs/15_checkpoints.ipynb #15-014
+# %% ../nbs/15_checkpoints.ipynb #15-017
 def load_checkpoint(t: Trainer,       # just made, with the same settings and images
                     path: Path | str  # what `save_checkpoint` wrote
                     ) -> list[str]:   # what differs that may cost the last bits
@@ -117,7 +118,7 @@ def load_checkpoint(t: Trainer,       # just made, with the same settings and im
     now, t.history = t.history["environment"], json.loads(notes["history"])
     return resumed(t, tensors["noise"], now)
 
-
+# %% ../nbs/15_checkpoints.ipynb #15-018
 def resumed(t: Trainer, noise: Tensor,  # the state of its generator of noise
             now: dict[str, Any]         # versions, device and threads of now
             ) -> list[str]:

@@ -60,7 +60,7 @@ def device_name(device: torch.device) -> str:
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
-
+# %% ../nbs/10_devices.ipynb #10-014
 def code_version() -> str | None:
     "The git commit of the package's source, with a + where it was changed; None: no checkout."
     spec = find_spec("infoae")
@@ -76,7 +76,7 @@ def code_version() -> str | None:
         return ask("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError): return None
 
-
+# %% ../nbs/10_devices.ipynb #10-015
 def environment(device: torch.device) -> dict[str, Any]:
     "Versions, commit, device, threads and number format: what a run has to be quoted with."
     names = ("infoae", "torch", "torchvision", "numpy", "scikit-learn")
@@ -85,7 +85,7 @@ def environment(device: torch.device) -> dict[str, Any]:
             "device_type": device.type, "threads": torch.get_num_threads(),
             "bf16": has_bf16(device)}
 
-# %% ../nbs/10_devices.ipynb #10-018
+# %% ../nbs/10_devices.ipynb #10-020
 def needs(module: str,  # what is imported, such as "wandb"
           extra: str,   # the extra of this package that installs it
           what: str     # what needs it, the beginning of the sentence

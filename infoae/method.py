@@ -72,7 +72,7 @@ def random_model(config: Config,
         torch.manual_seed(config.seed)
         return networks(config)
 
-
+# %% ../nbs/14_method.ipynb #14-016
 def infoae_method(config: Config,
                   data: TensorImages | StreamedImages,        # on the device
                   device: torch.device,

@@ -41,7 +41,7 @@ def told_by_first(error: BaseException) -> int:
     known = 2 if getattr(error, "of_first_rank", False) else 0
     return getattr(error, "on_every_rank", known)       # such as `TrainingFailed`
 
-
+# %% ../nbs/12_ranks.ipynb #12-009
 def own_device(device: str | None  # as in `pick_device`; "cuda": the GPU that torchrun gives
                ) -> torch.device:  # which is the current one from now on
     "The device of this process, of several."
@@ -51,7 +51,7 @@ def own_device(device: str | None  # as in `pick_device`; "cuda": the GPU that t
         torch.cuda.set_device(chosen)
     return chosen
 
-
+# %% ../nbs/12_ranks.ipynb #12-010
 @contextmanager
 def joined(device: str | None = None     # as in `own_device`
            ) -> Iterator[torch.device]:  # the device of this process
@@ -68,7 +68,7 @@ def joined(device: str | None = None     # as in `own_device`
         raise
     finally: dist.destroy_process_group()
 
-# %% ../nbs/12_ranks.ipynb #12-011
+# %% ../nbs/12_ranks.ipynb #12-013
 def from_first(work: Callable[[], T]) -> T:
     "What `work` gives on the first rank, on all of them; an exception there is raised on all."
     if world_size() == 1: return work()
@@ -81,7 +81,7 @@ def from_first(work: Callable[[], T]) -> T:
     sent[1].of_first_rank = True
     raise sent[1]
 
-
+# %% ../nbs/12_ranks.ipynb #12-014
 def any_rank(flag: bool, device: torch.device) -> bool:
     "Whether the flag is set on any rank: all get the same answer, and so stop after the same step."
     if world_size() == 1: return flag
@@ -89,7 +89,7 @@ def any_rank(flag: bool, device: torch.device) -> bool:
     dist.all_reduce(count)
     return bool(count > 0)
 
-# %% ../nbs/12_ranks.ipynb #12-014
+# %% ../nbs/12_ranks.ipynb #12-017
 def own_part(batch_size: int  # of all ranks together
              ) -> slice:      # of each batch
     "Which images of each batch are this rank's; ValueError where they cannot be shared out evenly."
@@ -99,14 +99,14 @@ def own_part(batch_size: int  # of all ranks together
                          "processes that share it.")
     return slice(rank() * (batch_size // n), (rank() + 1) * (batch_size // n))
 
-
+# %% ../nbs/12_ranks.ipynb #12-018
 def own_noise(generator: torch.Generator,  # in the same state on all ranks
               device: torch.device         # the generator's
               ) -> Noise:
     "Random numbers of which this rank takes its rows."
     return Noise(generator, device, rank(), world_size())
 
-# %% ../nbs/12_ranks.ipynb #12-018
+# %% ../nbs/12_ranks.ipynb #12-022
 class SumOfRanks(torch.autograd.Function):
     "The sum over the ranks, and in the backward pass the sum of their gradients."
 
@@ -122,7 +122,7 @@ class SumOfRanks(torch.autograd.Function):
         "The gradient of every rank's sum."
         return SumOfRanks.forward(ctx, gradient)
 
-
+# %% ../nbs/12_ranks.ipynb #12-023
 def mean_of_ranks(t: Tensor) -> Tensor:
     "The mean over the ranks; gradients flow back to all of them."
     return t if world_size() == 1 else SumOfRanks.apply(t) / world_size()
@@ -135,7 +135,7 @@ def log_mean_of_ranks(t: Tensor) -> Tensor:
     dist.all_reduce(top, dist.ReduceOp.MAX)
     return top + mean_of_ranks((t - top).exp()).log()
 
-# %% ../nbs/12_ranks.ipynb #12-020
+# %% ../nbs/12_ranks.ipynb #12-025
 def means_of_ranks(values: dict[str, Tensor]  # scalars by their names
                    ) -> dict[str, Tensor]:
     "Each value's mean over the ranks, in one message."
@@ -143,7 +143,7 @@ def means_of_ranks(values: dict[str, Tensor]  # scalars by their names
     means = mean_of_ranks(torch.stack([v.float() for v in values.values()]))
     return dict(zip(values, means.unbind(), strict=True))
 
-
+# %% ../nbs/12_ranks.ipynb #12-026
 @torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     "Replace each gradient by its mean over the ranks, all in one message."
@@ -153,9 +153,13 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     parts = mean.split([g.numel() for g in gradients])
     for g, part in zip(gradients, parts, strict=True): g.copy_(part.view(g.shape))
 
-# %% ../nbs/12_ranks.ipynb #12-023
+# %% ../nbs/12_ranks.ipynb #12-029
 class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     "Batch normalisation over the batches of all ranks; as torch's for one, and in evaluation mode."
+    running_mean: Any                 # torch has them as maybe None: where nothing is tracked
+    running_var: Any
+    num_batches_tracked: Any
+    momentum: Any
 
     def _check_input_dim(self, input: Tensor) -> None:
         "Any number of dimensions will do."
@@ -179,15 +183,15 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
         scale = self.weight * (variance + self.eps).rsqrt()
         return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(input.dtype)
 
-# %% ../nbs/12_ranks.ipynb #12-024
-def globalised(layer: nn.Module  # nn.BatchNorm1d or nn.BatchNorm2d
+# %% ../nbs/12_ranks.ipynb #12-030
+def globalised(layer: Any  # nn.BatchNorm1d or nn.BatchNorm2d
                ) -> GlobalBatchNorm:
     "The same batch normalisation over all ranks."
     other = GlobalBatchNorm(layer.num_features, layer.eps, layer.momentum).train(layer.training)
     other.load_state_dict(layer.state_dict())
     return other
 
-
+# %% ../nbs/12_ranks.ipynb #12-031
 def over_ranks(model: M,            # the same on all ranks but for the last bits
                device: torch.device # where it will run
                ) -> M:              # the same, with its batch normalisation replaced

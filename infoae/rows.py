@@ -34,9 +34,8 @@ class Dense(nn.Sequential):
 class DensePair(Dense):
     "S on rows: `Dense` on a row and its latent, side by side."
 
-    def forward(self, x: Tensor,     # (B,1,1,d)
-                latent: Tensor       # (B,latent_dim)
-                ) -> Tensor:
+    def forward(self, x: Tensor, latent: Tensor  # type: ignore[override]  # a pair: row and latent
+                ) -> Tensor:                     # (B,n_out) of (B,1,1,d) and (B,latent_dim)
         "What the layers make of both."
         return super().forward(torch.cat([x.flatten(1), latent.to(x.dtype)], dim=1))
 

@@ -41,7 +41,7 @@ def stored_config(out: Path | str  # a run's folder
         raise ValueError(f"{out} holds no run: its config.json cannot be read "
                          f"({e.strerror}).") from None
 
-
+# %% ../nbs/16_runs.ipynb #16-006
 def is_finished(out: Path | str  # a run's folder
                 ) -> bool:
     "Whether the run in a folder has come to its end; ValueError for a damaged history."
@@ -57,7 +57,7 @@ def write_history(out: Path | str, history: Mapping[str, Any]) -> None:
     "Write history.json of a run's folder, whole or not at all."
     write_file(Path(out)/"history.json", json.dumps(history, indent=1).encode())
 
-# %% ../nbs/16_runs.ipynb #16-006
+# %% ../nbs/16_runs.ipynb #16-007
 def check_place(out: Path,       # where the run shall be kept
                 taken: list[str],  # the names of what is there
                 resume: bool) -> None:
@@ -69,7 +69,7 @@ def check_place(out: Path,       # where the run shall be kept
         raise ValueError(f"{out} is not empty and holds no run (it has no config.json); choose "
                          "another folder.")
 
-
+# %% ../nbs/16_runs.ipynb #16-008
 def check_folder(out: Path | str,  # where a run is to be kept
                  config: Config,   # its settings
                  resume: bool      # go on with the run that is there, if there is one
@@ -84,7 +84,7 @@ def check_folder(out: Path | str,  # where a run is to be kept
     if "config.json" in taken: check_same(stored_config(out), config)
     return taken
 
-
+# %% ../nbs/16_runs.ipynb #16-009
 def open_folder(out: Path | str, config: Config, resume: bool) -> None:
     "Make a run's folder and write its settings; ValueError as in `check_folder`."
     out, taken = Path(out), check_folder(out, config, resume)
@@ -95,11 +95,11 @@ def open_folder(out: Path | str, config: Config, resume: bool) -> None:
         raise ValueError(f"The folder {out} cannot be made ({e.strerror}); choose one that can be "
                          "written to.") from None
 
-# %% ../nbs/16_runs.ipynb #16-009
+# %% ../nbs/16_runs.ipynb #16-012
 class Stopped(KeyboardInterrupt):
     "An interrupt that was obeyed between two steps."
 
-
+# %% ../nbs/16_runs.ipynb #16-013
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
     "An event that the first Ctrl-C sets, of many processes SIGTERM too; a second one interrupts."
@@ -117,7 +117,7 @@ def interruptible() -> Iterator[threading.Event]:
     finally:
         for number, action in former.items(): signal.signal(number, action)
 
-# %% ../nbs/16_runs.ipynb #16-012
+# %% ../nbs/16_runs.ipynb #16-016
 SHOWN = 20  # steps between two looks of a GPU, and two changes of the progress bar
 
 
@@ -130,7 +130,7 @@ def is_share(name: str) -> bool:
     "Whether a value is how often a critic is right, rather than a loss."
     return name.endswith(("_true", "_false"))
 
-
+# %% ../nbs/16_runs.ipynb #16-017
 def shown(t: Trainer) -> dict[str, str]:
     "The first five losses of an epoch so far, for the progress bar."
     names = [name for name in t.sums if not is_share(name)][:5]
@@ -143,7 +143,7 @@ def add_up(t: Trainer, values: Mapping[str, Any]) -> None:
         t.sums[name] = t.sums.get(name, 0) + value
         t.counts[name] = t.counts.get(name, 0) + 1
 
-
+# %% ../nbs/16_runs.ipynb #16-018
 def run_epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
     "The steps that are left of an epoch; Stopped where an interrupt comes in between."
     before, clock = t.seconds, time.perf_counter()
@@ -160,7 +160,7 @@ def run_epoch(t: Trainer, bar: tqdm, interrupted: threading.Event) -> None:
         if looks and not bar.disable: bar.set_postfix(shown(t))
     if any_rank(interrupted.is_set(), t.device): raise Stopped
 
-# %% ../nbs/16_runs.ipynb #16-015
+# %% ../nbs/16_runs.ipynb #16-021
 LOOK = 10_000  # images that are looked at after each epoch, the first of the set
 
 
@@ -180,7 +180,7 @@ def close_epoch(t: Trainer,
     t.begin_epoch()
     return record
 
-
+# %% ../nbs/16_runs.ipynb #16-022
 def write_epoch(t: Trainer, model: Any, out: Path) -> None:
     "What a run's folder holds after an epoch: samples, history, checkpoint."
     if sheet := t.method.sheet(model):
@@ -189,7 +189,7 @@ def write_epoch(t: Trainer, model: Any, out: Path) -> None:
     write_history(out, t.history)
     save_checkpoint(t, checkpoint_path(out))
 
-# %% ../nbs/16_runs.ipynb #16-018
+# %% ../nbs/16_runs.ipynb #16-025
 OnEpoch = Callable[[Any, dict[str, Any]], dict[str, float] | None]
 
 
@@ -200,7 +200,7 @@ def bar_of(t: Trainer, show: bool | None) -> tqdm:
     return tqdm(total=t.total_steps * size, initial=t.steps * size, unit=" images",
                 unit_scale=True, disable=hidden)
 
-
+# %% ../nbs/16_runs.ipynb #16-026
 def end_epoch(t: Trainer, out: Path | None, on_epoch: OnEpoch | None, bar: tqdm) -> None:
     "Note, show, score and write what an epoch came to."
     model = t.final
@@ -212,7 +212,7 @@ def end_epoch(t: Trainer, out: Path | None, on_epoch: OnEpoch | None, bar: tqdm)
     if record["epoch"] == t.config.epochs: t.history["status"] = "finished"
     if out: write_epoch(t, model, out)
 
-
+# %% ../nbs/16_runs.ipynb #16-027
 def failed(t: Trainer, out: Path | None, error: TrainingFailed) -> TrainingFailed:
     "The error with what is kept; noted in the history."
     epochs = len(t.history["epochs"])
@@ -221,7 +221,7 @@ def failed(t: Trainer, out: Path | None, error: TrainingFailed) -> TrainingFaile
     if out: write_history(out, t.history)
     return TrainingFailed(f"{error}{kept}")
 
-# %% ../nbs/16_runs.ipynb #16-019
+# %% ../nbs/16_runs.ipynb #16-028
 def run(t: Trainer,                        # new, or put back by `load_checkpoint`
         out: Path | str | None = None,     # an opened folder; None: nothing is written
         on_epoch: OnEpoch | None = None,   # given a copy of model and record; answers with scores

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ADVICE', 'Player', 'Batch', 'no_signs', 'Method', 'parameters_of', 'adam', 'minimise', 'rate_factor', 'phase_at',
-           'kept', 'follow', 'followed', 'TrainingFailed', 'check_values', 'check_weights', 'Trainer', 'batch_of',
-           'set_rates', 'turn', 'one_step']
+           'kept', 'follow', 'followed', 'TrainingFailed', 'check_values', 'check_weights', 'Progress', 'Trainer',
+           'batch_of', 'set_rates', 'turn', 'one_step']
 
 # %% ../nbs/13_trainer.ipynb #13-002
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ class Player:
 class Batch(NamedTuple):
     "What a step is given, all of it on the device."
     x: Tensor         # (B,channels,H,W) images in [-1,1]
-    index: Tensor     # (B,) int64, which images of the set they are
+    index: Tensor     # type: ignore[assignment]  # (B,) int64, which images of the set they are
     noise: Noise      # all random numbers of the step
     phase: str        # the part of the run that the step belongs to
     progress: Tensor  # () the fraction of the run that is done, from 0 to 1
@@ -45,7 +45,7 @@ def no_signs(model: nn.Module, images: Tensor) -> dict[str, Any]:
     "What is noted after an epoch where a method says nothing: nothing."
     return {}
 
-
+# %% ../nbs/13_trainer.ipynb #13-013
 @dataclass
 class Method:
     "What a trainer runs: networks, who minimises with which of them, and a step."
@@ -60,7 +60,7 @@ class Method:
     sheet: Callable[[Any], bytes | None] = lambda model: None  # a picture of samples, a PNG
     state: dict[str, Tensor] = field(default_factory=dict)     # what is costly to find again
 
-# %% ../nbs/13_trainer.ipynb #13-015
+# %% ../nbs/13_trainer.ipynb #13-016
 def parameters_of(model: nn.Module, player: Player) -> list[nn.Parameter]:
     "The parameters of a player, each once; ValueError for a part that the model does not have."
     there = dict(model.named_modules())
@@ -71,14 +71,14 @@ def parameters_of(model: nn.Module, player: Player) -> list[nn.Parameter]:
     found = [q for part in player.parts for q in there[part].parameters()]
     return list(dict.fromkeys(found))
 
-# %% ../nbs/13_trainer.ipynb #13-018
+# %% ../nbs/13_trainer.ipynb #13-019
 def adam(parameters: list[nn.Parameter], player: Player, device: torch.device
          ) -> torch.optim.Adam:
     "Adam with its rate on the device, so that a change of the rate is no new number for the step."
     rate, fused = torch.tensor(player.lr, device=device), device.type != "mps"
     return torch.optim.Adam(parameters, rate, player.betas, fused=fused, foreach=False)
 
-
+# %% ../nbs/13_trainer.ipynb #13-020
 def minimise(optimizer: torch.optim.Optimizer,
              loss: Tensor   # ()
              ) -> None:
@@ -90,7 +90,7 @@ def minimise(optimizer: torch.optim.Optimizer,
     optimizer.step()
     for q in parameters: increment_version(q)  # fused Adam does not tell autograd that it wrote
 
-# %% ../nbs/13_trainer.ipynb #13-022
+# %% ../nbs/13_trainer.ipynb #13-024
 def rate_factor(progress: Tensor | float,  # fraction of the run that is done, 0 to 1
                 decay_from: float          # fraction after which rates fall; 1: never
                 ) -> Tensor:               # 1, falling linearly to 0 at the end
@@ -106,7 +106,7 @@ def phase_at(phases: tuple[tuple[float, str], ...],  # where each begins, in ord
     "The name of the last phase that has begun."
     return [name for begins, name in phases if begins <= progress][-1]
 
-# %% ../nbs/13_trainer.ipynb #13-026
+# %% ../nbs/13_trainer.ipynb #13-028
 def kept(model: nn.Module,
          names: tuple[str, ...]  # of its networks
          ) -> Any:               # of the class of the model
@@ -116,7 +116,7 @@ def kept(model: nn.Module,
         if name not in names: setattr(copy, name, None)
     return copy.eval()
 
-
+# %% ../nbs/13_trainer.ipynb #13-029
 @torch.no_grad()
 def follow(average: list[Tensor],  # the averaged weights, changed in place
            current: list[Tensor],  # the weights of now
@@ -129,14 +129,14 @@ def follow(average: list[Tensor],  # the averaged weights, changed in place
     torch._foreach_mul_(way, share)
     torch._foreach_add_(average, way)
 
-
+# %% ../nbs/13_trainer.ipynb #13-030
 def followed(average: nn.Module, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     "The weights and statistics of an average, and those of the model that they follow."
     theirs = model.state_dict()
     own = {name: q for name, q in average.state_dict().items() if q.is_floating_point()}
     return [*own.values()], [theirs[name] for name in own]
 
-# %% ../nbs/13_trainer.ipynb #13-030
+# %% ../nbs/13_trainer.ipynb #13-034
 class TrainingFailed(RuntimeError):
     "A loss became NaN or infinite; the message names the step and the loss."
     on_every_rank = 1  # every process meets it: only the first says so, and all end with this
@@ -144,7 +144,7 @@ class TrainingFailed(RuntimeError):
 
 ADVICE = "start again with other settings, a lower learning rate first."
 
-
+# %% ../nbs/13_trainer.ipynb #13-035
 def check_values(values: Mapping[str, Tensor],  # () each
                  when: str                      # such as "step 3 of 50"
                  ) -> None:
@@ -153,7 +153,7 @@ def check_values(values: Mapping[str, Tensor],  # () each
     name = next(name for name, value in values.items() if not value.isfinite())
     raise TrainingFailed(f"{name} became {values[name].item()} in {when}; {ADVICE}")
 
-
+# %% ../nbs/13_trainer.ipynb #13-036
 def check_weights(model: nn.Module | None,  # None: there is nothing to look at
                   when: str                 # such as "step 3 of 50"
                   ) -> None:
@@ -162,28 +162,15 @@ def check_weights(model: nn.Module | None,  # None: there is nothing to look at
         if not t.isfinite().all():
             raise TrainingFailed(f"{name} has NaN or infinity after {when}; {ADVICE}")
 
-# %% ../nbs/13_trainer.ipynb #13-033
-class Trainer:
-    "A run of a method: its optimizers, generators and history; it knows no method by name."
+# %% ../nbs/13_trainer.ipynb #13-039
+class Progress:
+    "How far a run is, for the host and for the device, and what its epoch has come to so far."
 
-    def __init__(self, method: Method,                    # ready to begin
-                 data: TensorImages | StreamedImages,     # gives its batches on the device
-                 device: torch.device):
-        "The run at its first step; ValueError where the images do not fill one batch."
-        self.method, self.data, self.device, self.config = method, data, device, method.settings
-        self.total_steps = data.len_batches(self.config.batch_size) * self.config.epochs
-        self.part = ranks.own_part(self.config.batch_size)   # the images of a batch that are ours
-        self.model: Any = ranks.over_ranks(method.model, device)
-        self.model.to(device, memory_format=torch.channels_last).train()
-        self.average = kept(self.model, method.keep) if self.config.average else None
-        self.pairs = followed(self.average, self.model) if self.average is not None else None
-        self.optimizers = {who: adam(parameters_of(self.model, player), player, device)
-                           for who, player in method.players.items()}
-        self.order = torch.Generator().manual_seed(self.config.seed)
-        self.noise = torch.Generator(device).manual_seed(self.config.seed)
+    def __init__(self, total_steps: int, epochs: int, seed: int, device: torch.device):
+        "At the first step; the order of the images has a generator of its own."
+        self.total_steps, self.steps_per_epoch = total_steps, total_steps // epochs
+        self.order = torch.Generator().manual_seed(seed)
         self.clock = torch.zeros((), dtype=torch.int64, device=device)
-        self.history: dict[str, Any] = {"status": "running", "epochs": [],
-                                        "environment": environment(device)}
         self.go_to(0)
         self.begin_epoch()
 
@@ -199,10 +186,27 @@ class Trainer:
         self.counts: dict[str, int] = {}
         self.seconds = 0.0
 
-    @property
-    def steps_per_epoch(self) -> int:
-        "Batches of an epoch."
-        return self.total_steps // self.config.epochs
+# %% ../nbs/13_trainer.ipynb #13-042
+class Trainer(Progress):
+    "A run of a method: its networks, optimizers, noise and history; it knows no method by name."
+
+    def __init__(self, method: Method,                    # ready to begin
+                 data: TensorImages | StreamedImages,     # gives its batches on the device
+                 device: torch.device):
+        "The run at its first step; ValueError where the images do not fill one batch."
+        self.method, self.data, self.device, self.config = method, data, device, method.settings
+        epochs, seed, batch_size = self.config.epochs, self.config.seed, self.config.batch_size
+        super().__init__(data.len_batches(batch_size) * epochs, epochs, seed, device)
+        self.part = ranks.own_part(batch_size)            # the images of a batch that are ours
+        model = ranks.over_ranks(method.model, device).to(device)
+        self.model: Any = model.to(memory_format=torch.channels_last).train()
+        self.average = kept(self.model, method.keep) if self.config.average else None
+        self.pairs = followed(self.average, self.model) if self.average is not None else None
+        self.optimizers = {who: adam(parameters_of(self.model, player), player, device)
+                           for who, player in method.players.items()}
+        self.noise = torch.Generator(device).manual_seed(seed)
+        self.history: dict[str, Any] = {"status": "running", "epochs": [],
+                                        "environment": environment(device)}
 
     @property
     def final(self) -> Any:
@@ -214,7 +218,7 @@ class Trainer:
         "One step, as `one_step`."
         return one_step(self, index, images)
 
-# %% ../nbs/13_trainer.ipynb #13-035
+# %% ../nbs/13_trainer.ipynb #13-044
 def batch_of(t: Trainer,
              index: Tensor,  # (B,) on the device
              images: Tensor  # (B,channels,H,W) uint8, on the device
@@ -225,7 +229,7 @@ def batch_of(t: Trainer,
     return Batch(x, index, ranks.own_noise(t.noise, t.device), phase, t.clock / t.total_steps,
                  ranks.log_mean_of_ranks)
 
-
+# %% ../nbs/13_trainer.ipynb #13-045
 def set_rates(t: Trainer) -> None:
     "The learning rates of now, computed on the device; nothing to do where they never fall."
     if t.config.decay_from >= 1: return
@@ -240,14 +244,15 @@ def turn(t: Trainer, who: str, loss: Tensor) -> None:
         raise ValueError(f"The step yields {who!r}; the players are: {', '.join(t.optimizers)}.")
     minimise(t.optimizers[who], loss)
 
-# %% ../nbs/13_trainer.ipynb #13-036
+# %% ../nbs/13_trainer.ipynb #13-046
 def one_step(t: Trainer,
              index: Tensor,        # (B,) which images these are, on the device
              images: Tensor        # (B,channels,H,W) uint8, on the device
              ) -> dict[str, Tensor]:  # every value by its name, detached, on the device
     "Ask the method who minimises what, turn by turn, and do it. Nothing is read back to the host."
     set_rates(t)
-    turns, values = t.method.step(batch_of(t, index, images)), {}
+    values: dict[str, Tensor] = {}
+    turns = t.method.step(batch_of(t, index, images))
     while True:
         with autocast(t.device): now = next(turns, None)  # left again before the backward pass
         if now is None: break
