@@ -24,7 +24,7 @@ from .model import SixNetworks
 from .settings import InformationSettings
 from .step import Pass, Values
 
-# %% ../nbs/07_information.ipynb #07-011
+# %% ../nbs/07_information.ipynb #07-013
 def alone(log_mean: Tensor) -> Tensor:
     "The log of a mean over one process: itself. `ranks.log_mean_of_ranks` is the one over many."
     return log_mean
@@ -45,7 +45,7 @@ def conditional(logits: Tensor  # (B,K) C(E(x))
     log_p = logits.float().log_softmax(dim=1)
     return -(log_p.exp() * log_p).sum(dim=1).mean()
 
-# %% ../nbs/07_information.ipynb #07-016
+# %% ../nbs/07_information.ipynb #07-018
 def kl(logits: Tensor,  # (B,K) of p, taken as given: no gradient flows into it
        other: Tensor    # (B,K) of q
        ) -> Tensor:     # scalar in nats, at least 0
@@ -53,7 +53,7 @@ def kl(logits: Tensor,  # (B,K) of p, taken as given: no gradient flows into it
     p, q = logits.detach().float().log_softmax(dim=1), other.float().log_softmax(dim=1)
     return F.kl_div(q, p, reduction="batchmean", log_target=True)
 
-# %% ../nbs/07_information.ipynb #07-019
+# %% ../nbs/07_information.ipynb #07-021
 def unit(t: Tensor) -> Tensor:
     "Each image of a batch scaled to length one."
     return t / t.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (t.dim() - 1))
@@ -71,7 +71,7 @@ def worst_change(logits_of: Callable[[Tensor], Tensor],        # images to (B,K)
     g, = torch.autograd.grad(kl(logits, logits_of(x + step * d)), d)
     return length.view(-1, *[1] * (x.dim() - 1)) * unit(g.float())
 
-# %% ../nbs/07_information.ipynb #07-026
+# %% ../nbs/07_information.ipynb #07-028
 def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in [0,1]
                   neighbour: int = 10,     # which neighbour, 1 is the nearest
                   components: int = 50     # principal components in which it is looked for
@@ -101,7 +101,7 @@ def distances(data: TensorImages | StreamedImages, neighbour: int,
                           neighbour)
     return torch.cat([known, known.mean().expand(data.n - len(known))])
 
-# %% ../nbs/07_information.ipynb #07-030
+# %% ../nbs/07_information.ipynb #07-032
 @contextmanager
 def still_statistics(network: nn.Module) -> Iterator[None]:
     "Batch normalisation inside uses its batch as ever, and leaves its running statistics alone."
@@ -113,7 +113,7 @@ def still_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True): layer.momentum = momentum
 
-# %% ../nbs/07_information.ipynb #07-033
+# %% ../nbs/07_information.ipynb #07-035
 def information(m: SixNetworks, p: Pass,
                 settings: InformationSettings,
                 wanted: Mapping[str, float],   # the terms that count now, by their weights
@@ -138,7 +138,7 @@ def information(m: SixNetworks, p: Pass,
             values["mapped"] = kl(logits, logits_of(m.T(p.x, noise, settings.map_strength)))
     return values
 
-# %% ../nbs/07_information.ipynb #07-042
+# %% ../nbs/07_information.ipynb #07-044
 TERMS = ("marginal", "conditional", "adversarial", "mapped")
 
 
@@ -153,7 +153,7 @@ def weights_at(settings: InformationSettings,
     return {name: weight for name, weight in weights.items()
             if weight and (name != "mapped" or progress >= settings.mapped_from)}
 
-# %% ../nbs/07_information.ipynb #07-044
+# %% ../nbs/07_information.ipynb #07-046
 class Phase(NamedTuple):
     "A part of a run in which the same terms count the same."
     name: str
