@@ -106,7 +106,7 @@ def own_noise(generator: torch.Generator,  # in the same state on all ranks
     "Random numbers of which this rank takes its rows."
     return Noise(generator, device, rank(), world_size())
 
-# %% ../nbs/12_ranks.ipynb #12-022
+# %% ../nbs/12_ranks.ipynb #12-024
 class SumOfRanks(torch.autograd.Function):
     "The sum over the ranks, and in the backward pass the sum of their gradients."
 
@@ -122,7 +122,7 @@ class SumOfRanks(torch.autograd.Function):
         "The gradient of every rank's sum."
         return SumOfRanks.forward(ctx, gradient)
 
-# %% ../nbs/12_ranks.ipynb #12-023
+# %% ../nbs/12_ranks.ipynb #12-025
 def mean_of_ranks(t: Tensor) -> Tensor:
     "The mean over the ranks; gradients flow back to all of them."
     return t if world_size() == 1 else SumOfRanks.apply(t) / world_size()
@@ -135,7 +135,7 @@ def log_mean_of_ranks(t: Tensor) -> Tensor:
     dist.all_reduce(top, dist.ReduceOp.MAX)
     return top + mean_of_ranks((t - top).exp()).log()
 
-# %% ../nbs/12_ranks.ipynb #12-025
+# %% ../nbs/12_ranks.ipynb #12-027
 def means_of_ranks(values: dict[str, Tensor]  # scalars by their names
                    ) -> dict[str, Tensor]:
     "Each value's mean over the ranks, in one message."
@@ -143,7 +143,7 @@ def means_of_ranks(values: dict[str, Tensor]  # scalars by their names
     means = mean_of_ranks(torch.stack([v.float() for v in values.values()]))
     return dict(zip(values, means.unbind(), strict=True))
 
-# %% ../nbs/12_ranks.ipynb #12-026
+# %% ../nbs/12_ranks.ipynb #12-028
 @torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     "Replace each gradient by its mean over the ranks, all in one message."
@@ -153,7 +153,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     parts = mean.split([g.numel() for g in gradients])
     for g, part in zip(gradients, parts, strict=True): g.copy_(part.view(g.shape))
 
-# %% ../nbs/12_ranks.ipynb #12-029
+# %% ../nbs/12_ranks.ipynb #12-031
 class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     "Batch normalisation over the batches of all ranks; as torch's for one, and in evaluation mode."
     running_mean: Any                 # torch has them as maybe None: where nothing is tracked
@@ -183,7 +183,7 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
         scale = self.weight * (variance + self.eps).rsqrt()
         return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(input.dtype)
 
-# %% ../nbs/12_ranks.ipynb #12-030
+# %% ../nbs/12_ranks.ipynb #12-032
 def globalised(layer: Any  # nn.BatchNorm1d or nn.BatchNorm2d
                ) -> GlobalBatchNorm:
     "The same batch normalisation over all ranks."
@@ -191,7 +191,7 @@ def globalised(layer: Any  # nn.BatchNorm1d or nn.BatchNorm2d
     other.load_state_dict(layer.state_dict())
     return other
 
-# %% ../nbs/12_ranks.ipynb #12-031
+# %% ../nbs/12_ranks.ipynb #12-033
 def over_ranks(model: M,            # the same on all ranks but for the last bits
                device: torch.device # where it will run
                ) -> M:              # the same, with its batch normalisation replaced
