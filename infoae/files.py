@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from .model import MAKERS, Model
+from .model import CRITICS, Model
 from .settings import Config
 
 # %% ../nbs/11_files.ipynb #11-005
@@ -67,9 +67,9 @@ def save_weights(model: Model,      # critics in it are left out
                  path: Path | str,  # one file
                  **notes: str       # to be kept beside the settings
                  ) -> None:
-    "Write E, D, G and C with their settings to one safetensors file, whole or not at all."
+    "Write all networks but critics, with their settings, to one safetensors file, or nothing."
     tensors = {name: t.contiguous().cpu() for name, t in model.state_dict().items()
-               if name.split(".")[0] in MAKERS}
+               if name.split(".")[0] not in CRITICS}
     head = {"format": FORMAT, "config": model.config.to_json(), **notes}
     write_file(path, to_safetensors(tensors, head))
 

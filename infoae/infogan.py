@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .data import Noise, as_images, as_noise, random_affine, to_model
 from .evaluation import signs
-from .method import note
+from .method import note, random_model
 from .model import CHUNK, evaluating, one_hot
 from .settings import Config, with_changes
 from .step import Part, Values, rights
@@ -123,9 +123,7 @@ INFOGAN = with_changes(Config(), recipe="infogan", z_dim=62, lr=1e-3, lr_critics
 def infogan_method(config: Config = INFOGAN  # seed, K, z_dim, rates, epochs, batch_size
                    ) -> Method:              # ready for a Trainer
     "InfoGAN with its authors' settings; eleven epochs of MNIST are their 5,000 updates."
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        m = InfoGAN(config)
+    m = random_model(config, InfoGAN)
     betas = (config.adam_beta1, config.adam_beta2)
     players = {"D and Q": Player(("body", "D", "Q"), config.lr_critics, betas),
                "G": Player(("G",), config.lr, betas)}

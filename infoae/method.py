@@ -19,7 +19,7 @@ from .information import distances, information, phases, weighted_sum
 from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z
 from .ranks import from_first
 from .settings import Config
-from .step import Pass, Values, infoae_step
+from .step import Part, Pass, Values, infoae_step
 from .trainer import Batch, Method, Player
 
 # %% ../nbs/14_method.ipynb #14-005
@@ -34,7 +34,7 @@ def players_of(model: SixNetworks, config: Config) -> dict[str, Player]:
 # %% ../nbs/14_method.ipynb #14-008
 def step_of(model: SixNetworks, config: Config,
             distance: Tensor           # (N,) near distances; empty where no term asks for them
-            ) -> Callable[[Batch], Iterator[tuple[str, Tensor, Mapping[str, Tensor]]]]:
+            ) -> Callable[[Batch], Iterator[Part]]:
     "The step of section 2.4, and in the phases that have any the terms on real images."
     weights = {phase.name: phase.weights for phase in phases(config)}
     def terms(batch: Batch, m: SixNetworks, p: Pass) -> tuple[Tensor, Values]:
@@ -42,7 +42,7 @@ def step_of(model: SixNetworks, config: Config,
         near = distance[batch.index] if len(distance) else batch.x.new_zeros(len(batch.x))
         values = information(m, p, config, weights[batch.phase], near, batch.noise, batch.log_mean)
         return weighted_sum(values, weights[batch.phase]), values
-    def step(batch: Batch) -> Iterator[tuple[str, Tensor, Mapping[str, Tensor]]]:
+    def step(batch: Batch) -> Iterator[Part]:
         "Draw z and c, then hand over to the paper's step."
         z = draw_z(model, len(batch.x), batch.noise)
         c = draw_c(model, len(batch.x), batch.noise)
@@ -65,8 +65,8 @@ def sheet(model: Model  # in evaluation mode
 
 # %% ../nbs/14_method.ipynb #14-015
 def random_model(config: Config,
-                 networks: Callable[[Config], Model] = Model  # makes the six networks; called once
-                 ) -> Model:
+                 networks: Callable[[Config], Any] = Model  # makes all networks; called once
+                 ) -> Any:                                  # what it made
     "A model with the random weights of a seed; the caller's random numbers stay as they were."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

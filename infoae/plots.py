@@ -217,13 +217,20 @@ def _draw_critics(ax: Axes) -> None:
          r"$E_l=\log(1-S(z_e,x))$,   $S_{lg}=\log\,S(z_g,\hat{x}_g)$"])
 
 # %% ../nbs/09_plots.ipynb #09-026
+def _canvas(width: float, height: float,  # in tenths of an inch, the units of the drawing
+            dpi: float) -> tuple[Drawing, Axes]:
+    "An empty figure whose one axis fills it."
+    fig = Drawing(figsize=(width / 10, height / 10), dpi=dpi)
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height))
+    ax.axis("off")
+    return fig, ax
+
+
 def architecture(dpi: float = 70  # dots per inch; the figure is 11.95 by 7.2 inches
                  ) -> Figure:
     "Figure 1: the six networks, what flows between them, where each loss acts (section 2)."
-    fig = Drawing(figsize=(11.95, 7.2), dpi=dpi)
-    ax = fig.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 119.5), ylim=(0, 72))
-    ax.axis("off")
+    fig, ax = _canvas(119.5, 72, dpi)
     _draw_flow(ax)
     _draw_legend(ax)
     _draw_critics(ax)
@@ -320,10 +327,7 @@ def _draw_half(ax: Axes, title: str, lanes: Sequence[_Lane],
 def one_step(dpi: float = 70  # dots per inch; the figure is 10 by 9 inches
              ) -> Figure:
     "One step of section 2.4: who computes, who moves, and where the gradients go."
-    fig = Drawing(figsize=(10, 9), dpi=dpi)
-    ax = fig.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 100), ylim=(0, 90))
-    ax.axis("off")
+    fig, ax = _canvas(100, 90, dpi)
     _draw_half(ax, "1. the critics maximise $Di_l + S_l$", _CRITICS_LANES, 55.4, ("Di", "S"))
     _draw_half(ax, "2. the makers minimise $T_l$, and $S_{lg}$ by equation 2", _MAKERS_LANES, 0.6,
                ("E", "D", "G", "C"))
