@@ -187,7 +187,7 @@ _FLOATS = {getattr(torch.ops.aten, name).default for name in ("zeros", "ones", "
 
 
 class Drawn(TorchDispatchMode):
-    "Inside, and in this thread, what draws takes its numbers from one generator; floats are float32."
+    "Inside, and in this thread, one generator gives all random numbers; floats are float32."
 
     def __init__(self, generator: torch.Generator):  # on the device where the numbers are wanted
         super().__init__()
@@ -201,7 +201,7 @@ class Drawn(TorchDispatchMode):
             return f(*args, **kwargs)
         if f is torch.ops.aten.native_dropout.default: return self.dropout(*args)
         if "generator" not in {argument.name for argument in f._schema.arguments}:
-            kind = f._overloadname                   # such as rand, whose other form is rand.generator
+            kind = f._overloadname                   # rand has another form, rand.generator
             f = getattr(f.overloadpacket, "generator" if kind == "default" else f"{kind}_generator")
         return f(*args, **kwargs, generator=self.generator)
 
