@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .devices import needs
-from .evaluation import plain, sample_picture, sample_sheet
+from .evaluation import sample_picture, sample_sheet, single
 from .export import checked_path
 from .files import write_file
 from .model import Model
@@ -47,7 +47,7 @@ def numbers(record: dict[str, Any]   # of an epoch
     "All numbers of a record but the epoch's, by flat names; what is no number is left out."
     flat: dict[str, Any] = {}
     for name, value in record.items(): flat |= parts_of(name, value)
-    known = {name: plain(value) for name, value in flat.items() if name != "epoch"}
+    known = {name: single(value) for name, value in flat.items() if name != "epoch"}
     return {name: float(value) for name, value in known.items() if isinstance(value, int | float)}
 
 # %% ../nbs/24_callbacks.ipynb #24-013

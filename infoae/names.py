@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .evaluation import Numbers, how_many, plain, whole_number, whole_numbers
+from .evaluation import Numbers, how_many, single, whole_number, whole_numbers
 
 # %% ../nbs/23_names.ipynb #23-005
 def is_series(values: Any) -> bool:
@@ -23,7 +23,7 @@ def is_series(values: Any) -> bool:
 
 def checked_name(i: int, name: Any) -> Any:
     "The name of sample i as Python has it; ValueError for none, or for what cannot be a name."
-    name = plain(name)
+    name = single(name)
     try: good = hash(name) is not None and not np.ma.is_masked(name) and bool(name == name)
     except (TypeError, ValueError, RuntimeError): good = False
     if good and name is not None: return name
@@ -39,7 +39,7 @@ def named_samples(labels: Iterable[tuple[Any, Any]],  # samples and their names,
     for given, name in labels:
         i = whole_number(given)
         if i is None or not 0 <= i < n:
-            raise ValueError(f"There is a label for sample {plain(given)!r}; the samples are "
+            raise ValueError(f"There is a label for sample {single(given)!r}; the samples are "
                              f"numbered from 0 to {n - 1}.")
         if i in known: raise ValueError(f"There are two labels for sample {i}; leave out one.")
         known[i] = checked_name(i, name)
