@@ -7,7 +7,7 @@ __all__ = ['fcntl', 'HIDDEN', 'MOST_TEXT', 'MOST_TENSORS', 'HASHES', 'TIMINGS', 
            'take', 'sync_folder', 'unfinished', 'check_target', 'write_file', 'clear_leftovers', 'Locked', 'is_at',
            'open_lock', 'locked', 'check_file', 'read_bytes', 'read_text', 'read_json', 'read_lines', 'untimed',
            'untimed_note', 'content_hash', 'bytes_of', 'notes_hash', 'write_tensors', 'read_tensors', 'check_content',
-           'wrong_numbers', 'check_fit', 'file_of', 'weights_sha256', 'save_weights', 'read_weights', 'load_weights',
+           'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'read_weights', 'load_weights',
            'check_size', 'pretrained', 'weights_in', 'find_weights']
 
 # %% ../nbs/11_files.ipynb #11-002
@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from .devices import pick_device
 from .model import CRITICS, Model
-from .settings import Config, parse_json, shown
+from .settings import Config, brief, parse_json
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # Windows has none
 
@@ -166,7 +166,7 @@ def check_file(path: Path | str,
     "OSError where there is nothing; ValueError for what is no file, or has more bytes than that."
     try: status = os.stat(path)
     except ValueError:                                           # a name that no file can have
-        raise FileNotFoundError(errno.ENOENT, "No such file", shown(str(path))) from None
+        raise FileNotFoundError(errno.ENOENT, "No such file", brief(str(path))) from None
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
@@ -209,7 +209,7 @@ def read_lines(path: Path | str           # a file of lines
         if not line and i == 1: return []                        # an empty file
         rows.append(parse_json(line, f"Line {i} of {path}"))
         if not isinstance(rows[-1], dict):
-            raise ValueError(f"Line {i} of {path} is {shown(rows[-1])}; it has to be an object in "
+            raise ValueError(f"Line {i} of {path} is {brief(rows[-1])}; it has to be an object in "
                              "braces.")
     return rows
 
@@ -311,20 +311,17 @@ def wrong_numbers(name: str, t: Tensor,
     return f"{name} is below zero" if name.endswith("running_var") and (t < 0).any() else ""
 
 
-def check_fit(model: nn.Module,           # on any device; its numbers are not looked at
-              tensors: Mapping[str, Tensor],
-              where: str                  # the beginning of a sentence, such as "The weights in a"
-              ) -> None:
-    "ValueError that names the first tensor which is missing, unknown, or not as the model's."
-    wanted = model.state_dict()
+def misfit(wanted: Mapping[str, Tensor],  # a network's own; their numbers are not looked at
+           tensors: Mapping[str, Tensor]  # what was read
+           ) -> str:                      # such as "w is (3,), not (4,)"; empty: they fit
+    "The first tensor that is missing, unknown, of another shape or type, or no number."
     for name in [*wanted, *(name for name in tensors if name not in wanted)]:
-        if name not in tensors: why = f"{name} is missing"
-        elif name not in wanted: why = f"{shown(name)} is unknown"
-        elif tensors[name].shape != wanted[name].shape:
-            why = f"{name} is {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}"
-        else: why = wrong_numbers(name, tensors[name], wanted[name].dtype)
-        if why: raise ValueError(f"{where} do not fit its own configuration ({why}); get the file "
-                                 "again.")
+        if name not in tensors: return f"{name} is missing"
+        if name not in wanted: return f"{brief(name)} is unknown"
+        own, shape = wanted[name], tuple(tensors[name].shape)
+        if shape != tuple(own.shape): return f"{name} is {shape}, not {tuple(own.shape)}"
+        if why := wrong_numbers(name, tensors[name], own.dtype): return why
+    return ""
 
 # %% ../nbs/11_files.ipynb #11-033
 FORMAT = "infoae-weights-2"
@@ -336,7 +333,7 @@ def file_of(model: Model,
     "What a model's weights file holds; TypeError or ValueError for a note that cannot be kept."
     for name, text in notes.items():
         if not isinstance(text, str):
-            raise TypeError(f"The note {name} is {shown(text)}; it has to be a text.")
+            raise TypeError(f"The note {name} is {brief(text)}; it has to be a text.")
         if name in ("format", "config", *HASHES):
             raise ValueError(f"The note {name} is written by infoae itself; choose another name.")
     tensors = {name: t for name, t in model.state_dict().items()
@@ -390,7 +387,9 @@ def load_weights(path: Path | str,  # one file
                       "load it and save it again.", stacklevel=2)
     with torch.inference_mode(False), torch.device("meta"):  # no random weights on the way
         model = kind(config, critics=False)
-    check_fit(model, tensors, f"The weights in {path}")
+    if why := misfit(model.state_dict(), tensors):
+        raise ValueError(f"The weights in {path} do not fit its own configuration ({why}); get the "
+                         "file again.")
     with torch.inference_mode(False): model.load_state_dict(tensors, assign=True)
     kept = {name: text for name, text in notes.items()
             if name not in ("format", "config", *HASHES)}
@@ -435,7 +434,7 @@ def find_weights(what: Path | str  # a folder of a run or of a model, a file, or
     if os.path.isfile(path): return path
     if not os.path.isdir(path):
         if str(what) in pretrained(): return ASSETS/str(what)/"weights.safetensors"
-        name = str(what) if len(str(what)) <= 255 and str(what).isprintable() else shown(str(what))
+        name = str(what) if len(str(what)) <= 255 and str(what).isprintable() else brief(str(what))
         raise ValueError(f"There is no {name}; give the folder of a run, a weights.safetensors, or "
                          "the name of weights that come with the package "
                          f"({', '.join(pretrained())}).")
