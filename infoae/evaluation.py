@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .data import to_model, to_uint8
 from .model import CHUNK, Model
-from .settings import plain
+from .settings import brief, plain
 
 # %% ../nbs/08_evaluation.ipynb #08-005
 Numbers = Any  # (N,) whole numbers: a tensor, an array, a list or a Series, which is read by place
@@ -76,7 +76,7 @@ def _check_whole(found: np.ndarray,  # (N,) of any dtype
     at = int(np.flatnonzero(~whole)[0])
     value = single(found[at])
     kind = ValueError if isinstance(value, float | np.floating) else TypeError
-    raise kind(f"The {name} hold {repr(value)[:60]} at place {at}; all have to be whole "
+    raise kind(f"The {name} hold {brief(value)} at place {at}; all have to be whole "
                "numbers, and none may be missing.")
 
 

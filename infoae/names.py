@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .evaluation import Numbers, how_many, single, whole_number, whole_numbers
+from .settings import brief
 
 # %% ../nbs/23_names.ipynb #23-005
 def is_series(values: Any) -> bool:
@@ -27,7 +28,7 @@ def checked_name(i: int, name: Any) -> Any:
     try: good = hash(name) is not None and not np.ma.is_masked(name) and bool(name == name)
     except (TypeError, ValueError, RuntimeError): good = False
     if good and name is not None: return name
-    raise ValueError(f"The label of sample {i} is {repr(name)[:60]}; it has to be one text or one "
+    raise ValueError(f"The label of sample {i} is {brief(name)}; it has to be one text or one "
                      "number: leave out the samples without a name.")
 
 
