@@ -155,5 +155,7 @@ def train(images: Any,                              # images, or a data set of t
         from_first(lambda: open_folder(folder, config, resume))
         if saved:
             resume_from(t, checkpoint_path(folder), say, saved)
-            if from_first(lambda: is_finished(folder)): return t
+            if from_first(lambda: is_finished(folder)):
+                t.history = from_first(lambda: read_history(folder))
+                return t
         return run_held(t, folder, on_epoch, show)
