@@ -96,8 +96,11 @@ def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in
         raise ValueError(f"There is {len(images)} image; a neighbour takes at least 2.")
     rows, k = main_parts(images, components), min(neighbour, len(images) - 1)
     square, size = rows.square().sum(dim=1), max(1, 2**24 // len(rows))
-    near = torch.cat([(square - 2 * part @ rows.T).topk(k + 1, largest=False).indices[:, k]
-                      for part in rows.split(size)])
+    def nearest(part: Tensor) -> Tensor:
+        "The place of the k-th neighbour of each, by squared distances less what is alike for all."
+        apart = torch.addmm(square, part, rows.T, alpha=-2)
+        return apart.topk(k + 1, largest=False).indices[:, k]
+    near = torch.cat([nearest(part) for part in rows.split(size)])
     parts = zip(images.split(1000), near.split(1000), strict=True)
     return torch.cat([(flat(part) - flat(images[i])).norm(dim=1) for part, i in parts])
 
