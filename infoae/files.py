@@ -7,8 +7,8 @@ __all__ = ['fcntl', 'HIDDEN', 'MOST_TEXT', 'MOST_TENSORS', 'HASHES', 'ASIDE', 'U
            'take', 'sync_folder', 'unfinished', 'check_target', 'write_file', 'clear_leftovers', 'Locked', 'is_at',
            'open_lock', 'locked', 'check_file', 'read_bytes', 'read_text', 'read_json', 'read_lines', 'counted',
            'counted_note', 'content_hash', 'bytes_of', 'notes_hash', 'write_tensors', 'read_tensors', 'check_content',
-           'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'read_weights', 'load_weights',
-           'check_size', 'pretrained', 'weights_in', 'find_weights']
+           'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'check_whole', 'read_weights',
+           'load_weights', 'check_size', 'pretrained', 'weights_in', 'find_weights']
 
 # %% ../nbs/11_files.ipynb #11-002
 import errno
@@ -276,7 +276,7 @@ def read_tensors(path: Path | str  # a safetensors file
         with torch.inference_mode(False), safe_open(str(path), framework="pt") as f:
             tensors, notes = {name: f.get_tensor(name) for name in f.keys()}, f.metadata() or {}
     except OSError as e:
-        why = "" if isinstance(e, FileNotFoundError) else f" that can be read ({e.strerror})"
+        why = "" if isinstance(e, FileNotFoundError) else f" that can be read ({e.strerror or e})"
         raise ValueError(f"There is no file {path}{why}; give the path of a safetensors "
                          "file.") from None
     except SafetensorError as e:
@@ -353,11 +353,16 @@ def save_weights(model: Model,      # critics in it are left out
                  ) -> str:          # the content's hash, `weights_sha256` of the model read again
     "Write all networks but critics, with their settings, to one safetensors file, or nothing."
     tensors, head = file_of(model, notes)
+    check_whole(tensors)
+    return write_tensors(path, tensors, head)
+
+
+def check_whole(tensors: Mapping[str, Tensor]) -> None:
+    "ValueError for weights that a file cannot keep."
     for name, t in tensors.items():
         if why := wrong_numbers(name, t, t.dtype):
             raise ValueError(f"These weights cannot be kept ({why}): a file has finite numbers of "
                              "float32. Nothing was written; call model.float(), or train again.")
-    return write_tensors(path, tensors, head)
 
 # %% ../nbs/11_files.ipynb #11-035
 def read_weights(path: Path | str  # one file
