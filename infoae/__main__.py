@@ -959,7 +959,10 @@ def obey(argv: Sequence[str] | None,
          ) -> None:
     "Read the words and do what they say."
     parser = make_parser()
-    parser.parse_args(argv, args)
+    words = sys.argv[1:] if argv is None else argv
+    if odd := [word for word in words if "\0" in word]:
+        raise ValueError(f"{odd[0]!r} has a NUL in it, which no name may have; leave it away.")
+    parser.parse_args(words, args)
     if args.version: print(version("infoae"))
     elif args.command is None: parser.print_help()
     else:
