@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .data import Noise, as_images, as_noise, random_affine, to_model
 from .evaluation import signs
 from .method import note, random_model
-from .model import CHUNK, evaluating, one_hot
+from .model import CHUNK, evaluated, one_hot
 from .settings import Config, with_changes
 from .step import Part, Values, rights
 from .trainer import Batch, Method, Player
@@ -77,8 +77,9 @@ class InfoGAN(nn.Module):
     def predict_proba(self, images: Any) -> Tensor:
         "(n,K) probabilities of the category that Q reads from images."
         parts, K = as_images(images).split(CHUNK), self.config.n_categories
-        with evaluating(self):
-            found = [self.Q(self.body(to_model(part.to(self.device)) / 2 + 0.5)) for part in parts]
+        m = evaluated(self)
+        with torch.no_grad():
+            found = [m.Q(m.body(to_model(part.to(self.device)) / 2 + 0.5)) for part in parts]
         return torch.cat(found)[:, :K].float().softmax(dim=1)
 
     def predict(self, images: Any) -> Tensor:

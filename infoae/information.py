@@ -173,4 +173,5 @@ def phases(settings: InformationSettings) -> tuple[Phase, ...]:
 
 def weighted_sum(values: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     "The terms, each times its weight."
-    return sum((weights[name] * value for name, value in values.items()), torch.zeros(()))
+    return sum((weights[name] * value for name, value in values.items()),
+               torch.zeros((), dtype=torch.float32))

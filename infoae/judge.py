@@ -19,7 +19,7 @@ from .evaluation import Numbers, whole_numbers
 from .method import random_model
 from .model import Model
 from .settings import LOSSES, Config
-from .trainer import rate_factor
+from .trainer import rate_factor, trains
 
 # %% ../nbs/30_judge.ipynb #30-005
 BATCH, RATE, FALLS_FROM = 128, 1e-3, 0.3  # images a step, Adam's rate, where it begins to fall
@@ -60,6 +60,7 @@ def new_judge(images: Tensor,                     # (N,channels,H,W)
     return random_model(config, networks)
 
 # %% ../nbs/30_judge.ipynb #30-011
+@trains
 def train_judge(images: Any,                                 # (N,channels,H,W), as for `as_images`
                 labels: Numbers,                             # (N,) whole numbers from 0
                 steps: int = 1400,                           # at least 1
@@ -97,7 +98,7 @@ def judge_generated(model: Model, judge: Model,
     "How many generated images show their category's digit; one without a digit confirms none."
     K = model.config.n_categories
     categories, generator = torch.arange(n) % K, torch.Generator().manual_seed(seed)
-    z = torch.rand(n, model.config.z_dim, generator=generator) * 2 - 1
+    z = torch.rand(n, model.config.z_dim, generator=generator, dtype=torch.float32) * 2 - 1
     seen = judge.predict(model.generate(categories, z)).cpu()
     wanted = {int(k): digit for k, digit in mapping.items()}
     confirmed = seen == torch.tensor([wanted.get(k, -1) for k in range(K)])[categories]

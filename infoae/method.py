@@ -16,11 +16,11 @@ from torch import Tensor
 from .data import StreamedImages, TensorImages
 from .evaluation import sample_sheet, signs
 from .information import distances, information, phases, weighted_sum
-from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z
+from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z, own_numbers
 from .ranks import from_first
 from .settings import Config
 from .step import Part, Pass, Values, infoae_step
-from .trainer import Batch, Method, Player
+from .trainer import Batch, Method, Player, trains
 
 # %% ../nbs/14_method.ipynb #14-005
 def players_of(model: SixNetworks, config: Config) -> dict[str, Player]:
@@ -64,15 +64,15 @@ def sheet(model: Model  # in evaluation mode
     return sample_sheet(model) if model.generates else None
 
 # %% ../nbs/14_method.ipynb #14-015
+@trains
 def random_model(config: Config,
                  networks: Callable[[Config], Any] = Model  # makes all networks; called once
-                 ) -> Any:                                  # what it made
+                 ) -> Any:                                  # what it made, on the CPU
     "A model with the random weights of a seed; the caller's random numbers stay as they were."
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return networks(config)
+    with torch.device("cpu"), own_numbers(config.seed): return networks(config)
 
 # %% ../nbs/14_method.ipynb #14-016
+@trains
 def infoae_method(config: Config,
                   data: TensorImages | StreamedImages,        # on the device
                   device: torch.device,
