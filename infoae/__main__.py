@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'PICTURES', 'MOST_PIXELS', 'AFTERWORD', 'on_signals', 'end_with', 'open_standard',
            'begin', 'is_command', 'in_plain', 'Steady', 'on_one_line', 'show_steadily', 'OneSentence',
-           'TrainingIncomplete', 'refused', 'is_no_memory', 'is_stop', 'unforeseen', 'explain', 'shell_word', 'given',
-           'go_on_line', 'tell', 'free_folder', 'own_folder', 'usual_split', 'setting_value', 'chosen_settings',
-           'check_out', 'choose_config', 'use_threads', 'usual_threads', 'is_reported', 'train_one', 'material',
-           'remember', 'train_in', 'check_many', 'words_for_each', 'chosen_jobs', 'planned', 'check_settings_of_many',
-           'train_many', 'train_command', 'report_head', 'report_scores', 'write_report', 'evaluate_command',
-           'check_picture', 'check_rows', 'as_picture', 'generate_command', 'figures_command', 'picture_of', 'openmp',
-           'info_command', 'is_reproduced', 'reproduce_command', 'beside_ours', 'check_command', 'bench_command',
-           'demo_command', 'export_demo_command', 'subcommand', 'what_option', 'data_option', 'train_options',
-           'evaluate_options', 'generate_options', 'figures_options', 'reproduce_options', 'bench_options',
-           'demo_options', 'make_parser', 'load_all', 'obey', 'finish', 'main']
+           'TrainingIncomplete', 'refused', 'is_no_memory', 'is_stop', 'explain', 'first_line', 'is_ours', 'shell_word',
+           'given', 'go_on_line', 'tell', 'free_folder', 'own_folder', 'usual_split', 'setting_value',
+           'chosen_settings', 'check_out', 'choose_config', 'use_threads', 'usual_threads', 'is_reported', 'train_one',
+           'material', 'remember', 'train_in', 'check_many', 'words_for_each', 'chosen_jobs', 'planned',
+           'check_settings_of_many', 'train_many', 'train_command', 'report_head', 'report_scores', 'write_report',
+           'evaluate_command', 'check_picture', 'check_rows', 'as_picture', 'generate_command', 'figures_command',
+           'picture_of', 'openmp', 'info_command', 'is_reproduced', 'reproduce_command', 'beside_ours', 'check_command',
+           'bench_command', 'demo_command', 'export_demo_command', 'subcommand', 'what_option', 'data_option',
+           'train_options', 'evaluate_options', 'generate_options', 'figures_options', 'reproduce_options',
+           'bench_options', 'demo_options', 'make_parser', 'load_all', 'obey', 'finish', 'main']
 
 # %% ../nbs/28_cli.ipynb #28-003
 import os
@@ -210,12 +210,6 @@ def is_stop(error: BaseException) -> bool:
     return isinstance(error, ImportError | SystemError) and why is not None and is_stop(why)
 
 
-def unforeseen(error: BaseException) -> str:
-    "What the command says of an error that nobody expected."
-    return (f"{type(error).__name__}: {on_one_line(str(error)) or 'no more is known'} "
-            "(INFOAE_TRACEBACK=1 shows where it came from)")
-
-# %% ../nbs/28_cli.ipynb #28-023
 def explain(error: BaseException,  # what was raised
             go_on: str = ""        # how to go on with what was begun
             ) -> tuple[str, int]:  # the sentence, and the exit status
@@ -224,20 +218,29 @@ def explain(error: BaseException,  # what was raised
     if is_stop(error): return "stopped." + more, 130
     names = {kind.__name__ for kind in type(error).__mro__}  # torch may not be there to ask
     if names & {"TrainingFailed", "TrainingIncomplete"}: return on_one_line(str(error)), 1
+    if isinstance(error, OSError): return refused(error) + more, 2
     if is_no_memory(error):
-        said = on_one_line((str(error).splitlines() or ["no more is known"])[0], 300)
+        said = on_one_line(first_line(error), 300)
         return f"the memory is too small ({said}); take a smaller width or batch_size.{more}", 2
     if isinstance(error, RecursionError):
         return f"something given is nested too deeply ({on_one_line(str(error))}).", 2
-    if isinstance(error, OSError): return refused(error) + more, 2
-    text = str(error)
-    if isinstance(error, RuntimeError): text = (text.splitlines() or [""])[0]   # torch's frames
-    known = isinstance(error, ValueError | TypeError | RuntimeError | ImportError)
-    ours = not isinstance(error, UnicodeError | json.JSONDecodeError)
-    if known and ours and text: return on_one_line(text), 2
-    return unforeseen(error) + more, 2
+    if is_ours(error): return on_one_line(str(error)), 2
+    return (f"{type(error).__name__}: {on_one_line(first_line(error))} (INFOAE_TRACEBACK=1 shows "
+            f"where it came from){more}"), 2
 
-# %% ../nbs/28_cli.ipynb #28-026
+
+def first_line(error: BaseException) -> str:
+    "What an error says before it lists where it came from, as torch's do."
+    return (str(error).strip().splitlines() or ["no more is known"])[0]
+
+
+def is_ours(error: BaseException) -> bool:
+    "Whether an error's words are a sentence for users, rather than Python's or torch's."
+    if not str(error) or isinstance(error, UnicodeError | json.JSONDecodeError): return False
+    if isinstance(error, TypeError | RuntimeError): return str(error).endswith(".")
+    return isinstance(error, ValueError | ImportError)
+
+# %% ../nbs/28_cli.ipynb #28-025
 def shell_word(text: str) -> str:
     "A word as a shell reads it, and as any terminal can show it."
     if os.name == "nt": return f'"{text}"' if " " in text else text
@@ -267,7 +270,7 @@ def go_on_line(args: argparse.Namespace  # with `kept`, what is there once there
     before = [] if count == "1" else ["torchrun", "--nproc-per-node", count, "--no-python"]
     return " ".join(map(shell_word, [*before, "infoae", *args.go_on]))
 
-# %% ../nbs/28_cli.ipynb #28-028
+# %% ../nbs/28_cli.ipynb #28-027
 def tell(error: BaseException, args: argparse.Namespace) -> int:
     "Say on standard error what an exception means; the exit status. It raises nothing itself."
     try:
@@ -280,7 +283,7 @@ def tell(error: BaseException, args: argparse.Namespace) -> int:
     with suppress(OSError, ValueError): print(f"{name}: {words}", file=sys.stderr, flush=True)
     return status
 
-# %% ../nbs/28_cli.ipynb #28-031
+# %% ../nbs/28_cli.ipynb #28-030
 def free_folder(name: str,
                 under: Path = Path("runs")  # the folder of all runs
                 ) -> Path:                  # made now, so that no other process takes it
@@ -315,7 +318,7 @@ def usual_split(data: str) -> str:
     "Whose labels score a run where nobody says: MNIST's test labels are left for finished work."
     return "dev" if data == "mnist" else "test"
 
-# %% ../nbs/28_cli.ipynb #28-034
+# %% ../nbs/28_cli.ipynb #28-033
 def setting_value(name: str, text: str) -> Any:
     "The value that `--set NAME=TEXT` means; for a list of names, texts with commas between."
     try: value = json.loads(text)
@@ -336,7 +339,7 @@ def chosen_settings(args: argparse.Namespace  # the options of `infoae train`
         chosen[name] = setting_value(name, value)
     return chosen
 
-# %% ../nbs/28_cli.ipynb #28-036
+# %% ../nbs/28_cli.ipynb #28-035
 def check_out(args: argparse.Namespace,  # the options of `infoae train`
               what: str                  # "run" or "runs"
               ) -> None:
@@ -361,7 +364,7 @@ def choose_config(args: argparse.Namespace  # the options of `infoae train`
     name, data = chosen.pop("recipe", "infomax"), chosen.pop("data", "mnist")
     return recipe(name, data=data, **chosen)
 
-# %% ../nbs/28_cli.ipynb #28-039
+# %% ../nbs/28_cli.ipynb #28-038
 def use_threads(n: int) -> None:
     "Let torch compute in n CPU threads; ValueError for a number that makes no sense."
     import torch
@@ -401,7 +404,7 @@ def train_one(args: argparse.Namespace,
         remember(args, out, "config.json", "score", "threads", "device")
         train_in(out, config, images, judged, split, args, device)
 
-# %% ../nbs/28_cli.ipynb #28-040
+# %% ../nbs/28_cli.ipynb #28-039
 def material(args: argparse.Namespace, config: Config
              ) -> tuple[Any, Any, str]:  # images, images and labels that judge or None, their split
     "What a run is trained on, and what scores it."
@@ -434,7 +437,7 @@ def train_in(out: Path, config: Config, images: Any, judged: Any, split: str,
     trainer = train(images, config, out, device, args.resume, on_epoch)
     if rank() == 0: print(write_report(out, trainer.history, split, judged))
 
-# %% ../nbs/28_cli.ipynb #28-043
+# %% ../nbs/28_cli.ipynb #28-042
 def check_many(args: argparse.Namespace) -> None:
     "ValueError for options that do not go with --seeds."
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -462,7 +465,7 @@ def chosen_jobs(args: argparse.Namespace, n_seeds: int) -> int:
     if args.jobs < 1: raise ValueError(f"--jobs is {args.jobs}; it has to be at least 1.")
     return args.jobs
 
-# %% ../nbs/28_cli.ipynb #28-045
+# %% ../nbs/28_cli.ipynb #28-044
 def planned(args: argparse.Namespace) -> tuple[list[int], list[str]]:  # seeds, words for each
     "What is to be run: of the options, or of the plan in a folder; ValueError where neither says."
     from infoae.many import parse_seeds, read_plan
@@ -509,7 +512,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.seeds is not None or kept: return train_many(args)
     with joined(args.device) as device: train_one(args, device)
 
-# %% ../nbs/28_cli.ipynb #28-048
+# %% ../nbs/28_cli.ipynb #28-047
 def report_head(c: Config,
                 history: dict[str, Any]  # of a finished run
                 ) -> list[str]:          # lines of Markdown
@@ -546,7 +549,7 @@ def report_scores(found: dict[str, Any],  # of `evaluate`
             f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % "
             f"| {found['nmi']:.4f} | {found['ari']:.4f} |", "", *(f"- {line}" for line in named)]
 
-# %% ../nbs/28_cli.ipynb #28-050
+# %% ../nbs/28_cli.ipynb #28-049
 def write_report(out: Path,                # a finished run's folder
                  history: dict[str, Any],  # its history
                  split: str,               # "dev", "test" or "none"
@@ -568,7 +571,7 @@ def write_report(out: Path,                # a finished run's folder
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 
-# %% ../nbs/28_cli.ipynb #28-052
+# %% ../nbs/28_cli.ipynb #28-051
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
     from infoae.data import load
@@ -590,7 +593,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
 
-# %% ../nbs/28_cli.ipynb #28-055
+# %% ../nbs/28_cli.ipynb #28-054
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
             ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF"}
 MOST_PIXELS = 2**26                                      # of one picture, 67 million
@@ -615,7 +618,7 @@ def check_rows(rows: int, config: Config) -> None:
     raise ValueError(f"--rows is {rows}; it has to be from 1 to {most}, for a picture of "
                      f"{config.n_categories} columns of {config.image_size} pixels.")
 
-# %% ../nbs/28_cli.ipynb #28-056
+# %% ../nbs/28_cli.ipynb #28-055
 def as_picture(png: bytes,
                out: Path   # whose ending says what kind of picture it shall be
                ) -> bytes:
@@ -630,7 +633,7 @@ def as_picture(png: bytes,
                              f"({on_one_line(str(e), 200)}); take .png, or fewer rows.") from None
     return written.getvalue()
 
-# %% ../nbs/28_cli.ipynb #28-058
+# %% ../nbs/28_cli.ipynb #28-057
 def generate_command(args: argparse.Namespace) -> None:
     "Write a picture of D(G(z, c)): one z in each row, one category in each column."
     from infoae.devices import pick_device
@@ -672,7 +675,7 @@ def picture_of(figure: Any) -> bytes:
     figure.savefig(written, format="png", dpi=150)
     return written.getvalue()
 
-# %% ../nbs/28_cli.ipynb #28-060
+# %% ../nbs/28_cli.ipynb #28-059
 def openmp() -> str:
     "Which libraries compute in threads, and how their threads wait."
     from threadpoolctl import threadpool_info
@@ -698,7 +701,7 @@ def info_command(args: argparse.Namespace) -> None:
     print(f"{'data folder':14}{data_home()} ({there}); set INFOAE_DATA to move it")
     print(f"{'digits':14}comes with scikit-learn")
 
-# %% ../nbs/28_cli.ipynb #28-062
+# %% ../nbs/28_cli.ipynb #28-061
 def is_reproduced(out: Path) -> bool:
     "Whether a folder is free for reproduced runs, or holds some."
     from infoae.many import PLAN
@@ -747,7 +750,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
                      f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
-# %% ../nbs/28_cli.ipynb #28-064
+# %% ../nbs/28_cli.ipynb #28-063
 def check_command(args: argparse.Namespace) -> None:
     "Score every set of shipped weights and compare with its line; RuntimeError where one differs."
     from infoae.data import load
@@ -765,7 +768,7 @@ def check_command(args: argparse.Namespace) -> None:
     if not found or not all(one["ok"] for one in found):
         raise RuntimeError("shipped weights differ from their lines; install the package again.")
 
-# %% ../nbs/28_cli.ipynb #28-066
+# %% ../nbs/28_cli.ipynb #28-065
 def bench_command(args: argparse.Namespace) -> None:
     "Measure how fast this machine trains and predicts, beside a plain step and a limit (minutes)."
     from infoae.bench import as_text, bench
@@ -791,7 +794,7 @@ def export_demo_command(args: argparse.Namespace) -> None:
     print(f"The page is {page}; to look at it: python -m http.server --bind 127.0.0.1 "
           f"--directory {args.dir}")
 
-# %% ../nbs/28_cli.ipynb #28-068
+# %% ../nbs/28_cli.ipynb #28-067
 def subcommand(commands: Any,  # what `add_subparsers` gave
                name: str,
                run: Callable[[argparse.Namespace], None],  # its docstring is the help
@@ -821,7 +824,7 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="mnist or digits (default: what the weights were trained "
                         "on)")
 
-# %% ../nbs/28_cli.ipynb #28-069
+# %% ../nbs/28_cli.ipynb #28-068
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -860,7 +863,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/28_cli.ipynb #28-070
+# %% ../nbs/28_cli.ipynb #28-069
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -901,7 +904,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/28_cli.ipynb #28-071
+# %% ../nbs/28_cli.ipynb #28-070
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -945,7 +948,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/28_cli.ipynb #28-074
+# %% ../nbs/28_cli.ipynb #28-073
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -979,7 +982,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/28_cli.ipynb #28-075
+# %% ../nbs/28_cli.ipynb #28-074
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."
