@@ -84,7 +84,8 @@ def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in
         "A part at a time: all of MNIST as floats is 190 MB."
         return part.flatten(1).cpu().float() / unit
     some = floats(images[:10_000]).numpy()
-    pca = PCA(min(components, *some.shape), random_state=0).fit(some)
+    with np.errstate(invalid="ignore"):                # images that are all alike have no variance
+        pca = PCA(min(components, *some.shape), random_state=0).fit(some)
     rows = np.concatenate([pca.transform(floats(part).numpy()) for part in images.split(1000)])
     k = min(neighbour, len(images) - 1)
     found = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(rows)
