@@ -460,8 +460,9 @@ def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     top = 255 if kind == "integer" else 1
     hint = "rescale them"
     if kind == "integer" and 0 <= low <= high <= 65_535: hint = "divide numbers of 16 bits by 65535"
-    if kind == "float" and 0 <= low <= high <= 255: hint = "divide them by 255"
+    if kind == "float" and low >= 0 and 16 < high <= 255: hint = "divide them by 255"
     if kind == "float" and -1 <= low <= high <= 1: hint = "take x / 2 + 0.5"
+    who = who[0].lower() + who[1:]
     return ValueError(f"The pixels of {who} are {kind}s from {low:g} to {high:g}; {kind}s have to "
                       f"lie between 0 and {top}: {hint}.")
 
@@ -550,8 +551,9 @@ def _as_tensor(data: Any,                # one image, or an array of them
                                           and data.ndim == 1): data = _nested(data)
     if hasattr(data, "__array__") and not isinstance(data, np.ndarray): data = np.asarray(data)
     if not isinstance(data, np.ndarray):
+        hint = ": open it with PIL.Image.open" if isinstance(data, str | bytes | PurePath) else ""
         raise TypeError(f"{who} is of type {type(data).__name__}; it has to be a picture, an array "
-                        "or a tensor.")
+                        f"or a tensor{hint}.")
     if np.ma.is_masked(data):
         raise ValueError(f"{who} has masked pixels, whose numbers mean nothing; give "
                          "data.filled(0), or another number.")
@@ -575,7 +577,8 @@ def _nested(data: Any  # lists in lists
 def _advice(data: Any) -> str:
     "What to give instead of what has no images in places."
     if isinstance(data, DataLoader): return "give its data set: loader.dataset"
-    if isinstance(data, Mapping): return "give the value that holds the images"
+    if isinstance(data, Mapping):
+        return f"give the value that holds the images (keys: {', '.join(map(str, data))[:80]})"
     if isinstance(data, IterableDataset | Iterator): return "it has no places: give list(...) of it"
     if isinstance(data, Set): return "it has no order: give a list"
     if isinstance(data, str | PurePath):
@@ -592,9 +595,9 @@ def _from_table(data: Any       # a data frame
     "The numbers of a table; TypeError where it has others."
     array = data.to_numpy()
     if array.dtype.kind in "buif": return array
-    names = ", ".join(map(str, list(data.columns)[:5]))
-    raise TypeError(f"The images are a table with the columns {names}; give the one that holds "
-                    "them: table['...'].")
+    names = list(data.columns)
+    raise TypeError(f"The images are a table with the columns {', '.join(map(str, names[:5]))}; "
+                    f"give the one that holds them, such as table[{names[0]!r}].")
 
 
 def _by_place(data: Any) -> Any:
@@ -604,11 +607,12 @@ def _by_place(data: Any) -> Any:
     if hasattr(data, "toarray"): data = data.toarray()                       # SciPy's sparse ones
     listed = getattr(data, "ndim", 0) == 1 and not isinstance(data, Tensor)
     if listed and getattr(data.dtype, "kind", "O") == "O": data = list(data)   # a Series, for one
+    if isinstance(data, Tensor | np.ndarray) and data.ndim == 0: _check_shape(torch.tensor(0))
     no_set = (str, bytes, bytearray, memoryview, Mapping, IterableDataset, DataLoader)
     try:
         if isinstance(data, no_set) or not hasattr(data, "__getitem__"): raise TypeError
         n = len(data)
-    except (TypeError, NotImplementedError, AttributeError):
+    except (TypeError, ValueError, NotImplementedError, AttributeError):
         raise TypeError(f"The images are of type {type(data).__name__}; "
                         f"{_advice(data)}.") from None
     if n == 0: raise ValueError("There are no images: the set is empty.")
@@ -660,7 +664,7 @@ def _item(data: Any, i: int) -> Tensor:
     "Image i of a data set, without its label, as uint8 of shape (channels,H,W)."
     image, who = _read(data, i), f"Image {i}{_file_of(data, i)}"
     pixels = _check_shape(_as_tensor(image, who).unsqueeze(0), who)
-    return _check_range(pixels, who[0].lower() + who[1:])[0]
+    return _check_range(pixels, f"image{who[5:]}")[0]
 
 
 def _check_alike(i: int, shape: tuple[int, ...], first: tuple[int, ...]) -> None:
@@ -699,11 +703,15 @@ def _seeded(seed: int) -> Iterator[None]:
         finally: _put_back(kept)
 
 
+def _is_array(data: Any) -> bool:
+    "Whether the set is one array: nothing is drawn when a part of it is read."
+    return isinstance(data, Tensor) or hasattr(data, "__array__")
+
+
 def _look(data: Any  # read by place
           ) -> tuple[tuple[int, ...], bool, bool]:  # shape of an image, draws, varies
     "What a few images, read twice, tell of all: their shape, and whether they are drawn."
-    inert = (list, tuple, Tensor, np.ndarray, TensorDataset)
-    if isinstance(data, inert) or hasattr(data, "__array__"):
+    if _is_array(data) or isinstance(data, list | tuple | TensorDataset):
         return tuple(_item(data, 0).shape), False, False
     n = len(data)
     with _READING:
@@ -720,7 +728,7 @@ def remark(text: str) -> None:
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "infoae":
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, UserWarning, stacklevel=level - 1)
+    warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
@@ -757,7 +765,7 @@ class _Indexed(Dataset):
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
-    if isinstance(data, Tensor | np.ndarray) or hasattr(data, "__array__"):
+    if _is_array(data):
         who = "The set of images"
         images = _check_range(_check_shape(_as_tensor(data, who))).contiguous()
     else:
@@ -771,18 +779,16 @@ def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as byt
     return images, varies
 
 
-@torch.inference_mode(False)
 def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,channels); or a list,
                            # Series or data set of images or pairs (image, label)
               ) -> Tensor: # (N,channels,H,W) uint8
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
-    return _held(_by_place(data))[0]
+    with torch.inference_mode(False): return _held(_by_place(data))[0]
 
 # %% ../nbs/02_data.ipynb #02-090
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
-    @torch.inference_mode(False)
     def __init__(self, data: Any,                            # items are images or (image, label)
                  device: torch.device | str = "cpu",         # where the batches are wanted
                  workers: int = 0):                          # processes that read ahead
@@ -824,17 +830,20 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
            ) -> Iterator[Tensor]:   # the images of each batch
-    "The batches, read by processes of their own while others are used."
+    "The batches, read by processes of their own while others are used; errors as in `_item`."
     method = multiprocessing.get_start_method(allow_none=True)  # asked so, it stays undecided
     context = multiprocessing.get_context(method or multiprocessing.get_all_start_methods()[0])
     with torch.device("cpu"):
         batches = iter(DataLoader(data, batch_sampler=[index.tolist() for index in places],
                                   num_workers=workers, multiprocessing_context=context,
                                   generator=torch.Generator("cpu")))
-    for _, images in batches: yield images
+    try:
+        for _, images in batches: yield images
+    except (TypeError, ValueError) as problem:      # whose last line says what the process said
+        said = str(problem).strip().splitlines()[-1].partition(": ")[2]
+        raise type(problem)(said or str(problem)) from None
 
 # %% ../nbs/02_data.ipynb #02-096
-@torch.inference_mode(False)
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed
@@ -844,9 +853,8 @@ def open_images(data: Any,                              # array, tensor, list or
     if not (isinstance(data, Tensor) and data.dtype == torch.uint8):  # those are in memory already
         source = _Indexed(data)
         if len(data) * prod(source.shape) > limit_bytes: return StreamedImages(source, device)
-        if not isinstance(data, Tensor | np.ndarray) and not hasattr(data, "__array__"):
-            data = source
-    images, varies = _held(data)
+        if not _is_array(data): data = source
+    with torch.inference_mode(False): images, varies = _held(data)
     held = TensorImages(images, device)
     held.varies = varies
     return held
