@@ -237,7 +237,7 @@ def first_line(error: BaseException) -> str:
 def is_ours(error: BaseException) -> bool:
     "Whether an error's words are a sentence for users, rather than Python's or torch's."
     if not str(error) or isinstance(error, UnicodeError | json.JSONDecodeError): return False
-    if isinstance(error, TypeError | RuntimeError): return str(error).endswith(".")
+    if isinstance(error, TypeError | RuntimeError): return first_line(error) == str(error) and str(error)[-1] == "."
     return isinstance(error, ValueError | ImportError)
 
 # %% ../nbs/28_cli.ipynb #28-025

@@ -229,10 +229,11 @@ def check_progress(t: Trainer, notes: Mapping[str, Any]) -> None:
 
 # %% ../nbs/15_checkpoints.ipynb #15-023
 def load_checkpoint(t: Trainer,       # just made, with the same settings and images
-                    path: Path | str  # what `save_checkpoint` wrote
+                    path: Path | str, # what `save_checkpoint` wrote
+                    saved: tuple | None = None  # what `read_checkpoint` gave; None: read now
                     ) -> list[str]:   # what differs that may cost the last bits
     "Put a run back to where its checkpoint stood; ValueError where it is not the same run."
-    tensors, notes = from_first(lambda: read_checkpoint(path))
+    tensors, notes = saved or from_first(lambda: read_checkpoint(path))
     check_same(notes["config"], t.config)
     if notes["images"] != fingerprint(t.data):
         raise ValueError("The images are not those that this run began with; give it the same, or "
