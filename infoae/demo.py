@@ -323,6 +323,6 @@ def show_demo(port: int = 8000,                     # 0: any that is free
             make_server(made/"page", port) as server:
         say("writing the page ...")
         export_demo(made/"page", runtime)
-        say(f"The page is at http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)")
-        try: server.serve_forever()
-        except KeyboardInterrupt: pass
+        with suppress(KeyboardInterrupt):
+            say(f"The page is at http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)")
+            server.serve_forever()

@@ -210,7 +210,7 @@ def usage_signs(categories: Tensor,   # (n,) whole numbers 0 to K-1
                 ) -> dict[str, Any]:  # usage, usage_entropy in nats, dead
     "The share of images in each category, the entropy of the shares, and how many are dead."
     usage = torch.bincount(categories, minlength=n_categories).float() / len(categories)
-    return {"usage": usage.tolist(), "usage_entropy": -torch.xlogy(usage, usage).sum().item(),
+    return {"usage": usage.tolist(), "usage_entropy": 0.0 - torch.xlogy(usage, usage).sum().item(),
             "dead": int((usage < 0.1 / len(usage)).sum())}
 
 # %% ../nbs/08_evaluation.ipynb #08-055
