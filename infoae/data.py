@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from math import isqrt, pi, prod
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -105,12 +105,12 @@ def _mnist_file(name: str) -> Path | None:
 _TRUE: set[tuple[str, int, int, int]] = set()  # files whose hash was right, by size and times
 
 
-def _bytes_of(source: Path | IO[bytes],  # a file, or what was sent; packed where its name is .gz
-              most: int                  # bytes
-              ) -> np.ndarray:           # (n,) uint8, one more than `most` at most
+def _bytes_of(source: Any,      # a path, packed where its name is .gz, or a packed file
+              most: int         # bytes
+              ) -> np.ndarray:  # (n,) uint8, one more than `most` at most
     "What a file holds, unpacked; OSError, EOFError or zlib.error where it cannot be read."
     packed = not isinstance(source, Path) or source.suffix == ".gz"
-    with gzip.open(source) if packed else open(source, "rb") as f:  # type: ignore[arg-type]
+    with gzip.open(source) if packed else open(source, "rb") as f:
         return np.frombuffer(bytearray(f.read(most + 1)), np.uint8)
 
 
@@ -118,7 +118,7 @@ def _header(name: str) -> int:
     "Bytes before the numbers of a file of MNIST: four, and four for each axis."
     return 4 + 4 * len(_MNIST[name][0])
 
-
+# %% ../nbs/02_data.ipynb #02-017
 def _mnist_numbers(name: str,     # of the file
                    path: Path     # where it lies
                    ) -> Tensor:   # uint8, of the shape that MNIST has
@@ -140,14 +140,14 @@ def _mnist_numbers(name: str,     # of the file
         _TRUE.add(mark)
     return torch.from_numpy(data[_header(name):].reshape(shape))
 
-# %% ../nbs/02_data.ipynb #02-016
+# %% ../nbs/02_data.ipynb #02-018
 def mnist_found() -> bool:
     "Whether all of MNIST lies in `data_home()` and is MNIST; downloads nothing."
     files = {name: _mnist_file(name) for name in _MNIST}
     try: return all(path and len(_mnist_numbers(name, path)) for name, path in files.items())
     except DataUnavailable: return False
 
-# %% ../nbs/02_data.ipynb #02-020
+# %% ../nbs/02_data.ipynb #02-022
 _INSTEAD = ("set INFOAE_DATA to a folder that holds MNIST/raw, or use --data digits, which needs "
             "no download.")
 
@@ -174,7 +174,7 @@ def _get(url: str,     # of a file
             if 2**16 * len(parts) > 2 * most: raise OSError("more was sent than MNIST has")
     return b"".join(parts)
 
-
+# %% ../nbs/02_data.ipynb #02-023
 def _download(name: str       # of a file of MNIST
               ) -> np.ndarray:  # (n,) uint8, unpacked
     "From the first mirror that sends it whole; OSError where none does."
@@ -189,7 +189,7 @@ def _download(name: str       # of a file of MNIST
             problems.append((str(problem).strip().splitlines() or [type(problem).__name__])[-1])
     raise OSError("; ".join(dict.fromkeys(problems))[:200])
 
-# %% ../nbs/02_data.ipynb #02-021
+# %% ../nbs/02_data.ipynb #02-024
 def _put(data: np.ndarray, path: Path) -> None:
     "Write a file whole or not at all."
     part = path.with_name(f".writing-{path.name}-{os.getpid()}-{threading.get_ident()}")
@@ -199,7 +199,7 @@ def _put(data: np.ndarray, path: Path) -> None:
     finally:
         part.unlink(missing_ok=True)
 
-
+# %% ../nbs/02_data.ipynb #02-026
 def _elsewhere(name: str) -> Path | None:
     "Where that file of MNIST lies with Kaggle's dotted name or in a folder that is not read."
     home = data_home()
@@ -212,12 +212,13 @@ def _missing(names: list[str],  # of files of MNIST that are not there
              why: str           # and not to be had
              ) -> DataUnavailable:
     "The error that says which files are wanted, and where."
-    raw, near = data_home()/"MNIST"/"raw", _elsewhere(names[0])
-    hint = f"; {near} lies there: it has to be {raw/names[0]}" if near else ""
+    raw = data_home()/"MNIST"/"raw"
+    near = [(path, name) for name in names if (path := _elsewhere(name))]
+    hint = "".join(f"; {path} lies there: it has to be {raw/name}" for path, name in near[:1])
     return DataUnavailable(f"MNIST is not in {raw} (wanted: {', '.join(names)}, each unpacked or "
                            f"as .gz) {why}{hint}; {_INSTEAD}")
 
-
+# %% ../nbs/02_data.ipynb #02-027
 def _fetch_mnist() -> None:
     "What is missing of MNIST into `data_home()`, all or nothing; DataUnavailable on failure."
     missing = [name for name in _MNIST if _mnist_file(name) is None]
@@ -229,7 +230,7 @@ def _fetch_mnist() -> None:
     except OSError as problem:
         raise _missing(missing, f"and could not be downloaded ({problem})") from None
 
-# %% ../nbs/02_data.ipynb #02-025
+# %% ../nbs/02_data.ipynb #02-031
 DATASETS = ("mnist", "digits")
 SPLITS = ("train", "dev", "test")
 _DEV = {"mnist": 10_000, "digits": 300}  # how many training images, from the end, are scored on
@@ -249,7 +250,7 @@ def _load_mnist(train: bool, download: bool) -> tuple[Tensor, Tensor]:
     images, labels = (_mnist_numbers(name, path) for name in names if (path := _mnist_file(name)))
     return images.unsqueeze(1), labels.long()
 
-# %% ../nbs/02_data.ipynb #02-026
+# %% ../nbs/02_data.ipynb #02-032
 def load(name: str,                    # "mnist" or "digits"
          split: str = "train",         # "train", "dev" (the end of train) or "test"
          download: bool | None = None  # a missing MNIST is downloaded; None: yes, but in tests
@@ -265,7 +266,7 @@ def load(name: str,                    # "mnist" or "digits"
     if split == "dev": return images[-_DEV[name]:], labels[-_DEV[name]:]
     return images, labels
 
-# %% ../nbs/02_data.ipynb #02-030
+# %% ../nbs/02_data.ipynb #02-036
 def mnist_ready(download: bool | None = None  # as in `load`
                 ) -> bool:                    # False after one printed line that says why
     "Whether MNIST can be used, downloaded now if need be; for notebooks, which go on without it."
@@ -275,7 +276,7 @@ def mnist_ready(download: bool | None = None  # as in `load`
         return False
     return True
 
-# %% ../nbs/02_data.ipynb #02-039
+# %% ../nbs/02_data.ipynb #02-045
 def _whole_batches(n: int, batch_size: int) -> int:
     "How many whole batches n images make; ValueError where there is not even one."
     if batch_size < 1: raise ValueError(f"The batch size is {batch_size}; it has to be at least 1.")
@@ -303,7 +304,7 @@ def _order(n: int,                       # how many images there are
     order = torch.randperm(n, generator=generator, device=generator.device).to(device)
     return order[:n_batches * batch_size].split(batch_size)
 
-# %% ../nbs/02_data.ipynb #02-041
+# %% ../nbs/02_data.ipynb #02-047
 class TensorImages:
     "Images that fit: one uint8 tensor on the device."
     varies = False   # whether they are one draw of what the data set would draw anew each time
@@ -340,7 +341,7 @@ class TensorImages:
         for index in _order(self.n, batch_size, generator, self.images.device):
             yield index[part], self.images[index[part]]
 
-# %% ../nbs/02_data.ipynb #02-045
+# %% ../nbs/02_data.ipynb #02-051
 @dataclass(frozen=True)
 class Noise:
     "Random numbers for a step; of several processes that train together each takes its own rows."
@@ -370,14 +371,14 @@ class Noise:
         n = len(rows) // self.world
         return rows[self.rank * n:(self.rank + 1) * n]
 
-# %% ../nbs/02_data.ipynb #02-046
+# %% ../nbs/02_data.ipynb #02-052
 def as_noise(source: Noise | torch.Generator | None,  # None: torch's own generator
              device: torch.device | str               # where the numbers are wanted
              ) -> Noise:                              # a Noise stays what it is
     "Random numbers from whatever gives them."
     return source if isinstance(source, Noise) else Noise(source, device)
 
-# %% ../nbs/02_data.ipynb #02-051
+# %% ../nbs/02_data.ipynb #02-057
 def affine_maps(angle: Tensor,   # (B,) rotation in radians, clockwise
                 shear: Tensor,   # (B,) shear in radians
                 scale: Tensor,   # (B,) above 1: larger
@@ -399,7 +400,7 @@ def apply_maps(x: Tensor,    # (B,channels,H,W) in [-1,1]; -1 is background
     return F.grid_sample(x + 1, grid, mode="bilinear", padding_mode="zeros",
                          align_corners=False) - 1
 
-# %% ../nbs/02_data.ipynb #02-056
+# %% ../nbs/02_data.ipynb #02-062
 def random_affine(x: Tensor,                                # (B,channels,H,W) in [-1,1]
                   noise: Noise | torch.Generator | None,    # on x's device; None: torch's own
                   strength: float = 1.0                     # 0 to 4; 0: images stay as they are
@@ -415,7 +416,7 @@ def random_affine(x: Tensor,                                # (B,channels,H,W) i
     return apply_maps(x, affine_maps(15 * degree * u[:, 0], 15 * degree * u[:, 1],
                                      1 + 0.12 * u[:, 2], 1.7 / 28 * u[:, 3:]))
 
-# %% ../nbs/02_data.ipynb #02-064
+# %% ../nbs/02_data.ipynb #02-070
 def _channels(shape: tuple[int, ...]  # (N,a,b,c)
               ) -> tuple[int, int]:   # how many, and on which axis
     "The axis of 1 or 3; where there is none, the one beside two equal sides."
@@ -423,7 +424,7 @@ def _channels(shape: tuple[int, ...]  # (N,a,b,c)
     last = a not in (1, 3) and (c in (1, 3) or (b != c and a == b))
     return (c, 3) if last else (a, 1)
 
-
+# %% ../nbs/02_data.ipynb #02-072
 _KEEP = {2: ": of grey and alpha keep the first", 4: ": of red, green, blue and alpha keep three"}
 _AXES = "({0}H, W), ({0}channels, H, W) or ({0}H, W, channels)"
 
@@ -454,7 +455,7 @@ def _check_shape(t: Tensor,            # (N,H,W), (N,channels,H,W) or (N,H,W,cha
         raise ValueError(f"{given}; a side has to be 8 to 128 pixels: resize them.")
     return t
 
-# %% ../nbs/02_data.ipynb #02-067
+# %% ../nbs/02_data.ipynb #02-075
 def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     "The error for numbers from low to high, with what may be done."
     top = 255 if kind == "integer" else 1
@@ -466,7 +467,7 @@ def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     return ValueError(f"The pixels of {who} are {kind}s from {low:g} to {high:g}; {kind}s have to "
                       f"lie between 0 and {top}: {hint}.")
 
-
+# %% ../nbs/02_data.ipynb #02-077
 def _check_range(t: Tensor,               # numbers of any dtype
                  who: str = "the images"  # whose they are, for the error
                  ) -> Tensor:             # uint8 of the same shape
@@ -488,7 +489,7 @@ def _check_range(t: Tensor,               # numbers of any dtype
     if low < -1e-3 or high > 1 + 1e-3: raise _refusal(who, "float", low, high)
     return (t.clamp(0, 1) * 255).round().to(torch.uint8)
 
-# %% ../nbs/02_data.ipynb #02-070
+# %% ../nbs/02_data.ipynb #02-080
 def _on_black(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) or (H,W,3) uint8
     "A picture with transparency as it looks on black; ValueError where that shows nothing."
     grey = picture.mode in ("1", "L", "LA", "La")
@@ -515,20 +516,34 @@ def _deep(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) float in [0,1]
                          "numpy.asarray(picture).astype('uint8').")
     return pixels / 65_535
 
+# %% ../nbs/02_data.ipynb #02-081
+def _upright(picture: Image.Image) -> Image.Image:
+    "The picture, turned as its EXIF says; one that cannot be read says nothing."
+    try: return picture if picture.getexif().get(0x0112, 1) == 1 else \
+        ImageOps.exif_transpose(picture)
+    except Exception: return picture  # whatever PIL may raise: the pixels are whole
+
 
 def _pixels(picture: Image.Image,     # of any mode
             who: str = "The picture"  # for the error
             ) -> np.ndarray:          # (H,W) or (H,W,3), uint8 or float in [0,1]
     "A picture as it is looked at; ValueError for one that cannot be read so."
-    if picture.getexif().get(0x0112, 1) != 1: picture = ImageOps.exif_transpose(picture)
+    picture = _upright(picture)
     mode = picture.mode
     if mode.startswith("I"): return _deep(picture, who)
-    if mode in ("L", "RGB", "F") and "transparency" not in picture.info:
+    if mode == "F" or (mode in ("L", "RGB") and "transparency" not in picture.info):
         return np.array(picture)
     if mode[-1] in "Aa" or "transparency" in picture.info: return _on_black(picture, who)
     return np.array(picture.convert("L" if mode == "1" else "RGB"))
 
-# %% ../nbs/02_data.ipynb #02-074
+# %% ../nbs/02_data.ipynb #02-085
+def _nested(data: Any  # lists in lists
+            ) -> Any:  # an array, or what was given where it has no shape
+    "A nested list of numbers as an array."
+    try: return np.array(list(data))
+    except (ValueError, TypeError, RuntimeError): return data
+
+
 def _numbers(t: Tensor,   # of any layout, dtype and device
              who: str     # for the error
              ) -> Tensor: # a plain tensor, without gradient
@@ -540,7 +555,7 @@ def _numbers(t: Tensor,   # of any layout, dtype and device
     t = t.detach().as_subclass(Tensor)
     return _as_tensor(t.cpu().numpy(), who) if t.dtype == torch.uint64 else t
 
-
+# %% ../nbs/02_data.ipynb #02-087
 def _as_tensor(data: Any,                # one image, or an array of them
                who: str = "The image"    # for the error
                ) -> Tensor:              # of its own dtype
@@ -566,14 +581,7 @@ def _as_tensor(data: Any,                # one image, or an array of them
     if data.dtype.kind == "f" and data.dtype.itemsize > 8: data = data.astype(np.float64)
     return torch.from_numpy(np.array(data, dtype=data.dtype.newbyteorder("="), order="C"))
 
-
-def _nested(data: Any  # lists in lists
-            ) -> Any:  # an array, or what was given where it has no shape
-    "A nested list of numbers as an array."
-    try: return np.array(list(data))
-    except (ValueError, TypeError, RuntimeError): return data
-
-# %% ../nbs/02_data.ipynb #02-077
+# %% ../nbs/02_data.ipynb #02-090
 def _advice(data: Any) -> str:
     "What to give instead of what has no images in places."
     if isinstance(data, DataLoader): return "give its data set: loader.dataset"
@@ -589,7 +597,7 @@ def _advice(data: Any) -> str:
         return "it has no places: give list(...) of it"
     return "give an array, a tensor, a list of pictures or a data set of images"
 
-
+# %% ../nbs/02_data.ipynb #02-091
 def _from_table(data: Any       # a data frame
                 ) -> np.ndarray:  # (rows, columns)
     "The numbers of a table; TypeError where it has others."
@@ -600,13 +608,20 @@ def _from_table(data: Any       # a data frame
                     f"give the one that holds them, such as table[{names[0]!r}].")
 
 
+def _unlabelled(data: Any) -> Any:
+    "A Series, alone or in torch's sets of sets, as a list; all else as it is."
+    if type(data) is Subset: return Subset(_unlabelled(data.dataset), data.indices)
+    if type(data) is ConcatDataset: return ConcatDataset([_unlabelled(d) for d in data.datasets])
+    listed = getattr(data, "ndim", 0) == 1 and not isinstance(data, Tensor)
+    return list(data) if listed and getattr(data.dtype, "kind", "O") == "O" else data
+
+
 def _by_place(data: Any) -> Any:
     "The same as what is read by place; TypeError for what has none, ValueError for an empty set."
     if isinstance(data, Tensor) and data.is_nested: data = list(data.unbind())
     if hasattr(data, "columns") and hasattr(data, "to_numpy"): data = _from_table(data)
     if hasattr(data, "toarray"): data = data.toarray()                       # SciPy's sparse ones
-    listed = getattr(data, "ndim", 0) == 1 and not isinstance(data, Tensor)
-    if listed and getattr(data.dtype, "kind", "O") == "O": data = list(data)   # a Series, for one
+    data = _unlabelled(data)
     if isinstance(data, Tensor | np.ndarray) and data.ndim == 0: _check_shape(torch.tensor(0))
     no_set = (str, bytes, bytearray, memoryview, Mapping, IterableDataset, DataLoader)
     try:
@@ -618,13 +633,13 @@ def _by_place(data: Any) -> Any:
     if n == 0: raise ValueError("There are no images: the set is empty.")
     return data
 
-# %% ../nbs/02_data.ipynb #02-080
+# %% ../nbs/02_data.ipynb #02-094
 def _file_of(data: Any, i: int) -> str:
     "Where image i of a data set comes from, as ' (path)'; nothing where that cannot be told."
     if isinstance(data, Subset): return _file_of(data.dataset, data.indices[i])
     if isinstance(data, ConcatDataset):
         which = bisect_right(data.cumulative_sizes, i)
-        return _file_of(data.datasets[which], i - sum(map(len, data.datasets[:which])))  # type: ignore[arg-type]
+        return _file_of(data.datasets[which], i - [0, *data.cumulative_sizes][which])
     listed = isinstance(data, list | tuple) and i < len(data)
     found: Any = getattr(data[i], "filename", "") if listed else ""
     for name in "samples", "imgs", "_image_files", "_images":    # as torchvision's sets call them
@@ -633,7 +648,7 @@ def _file_of(data: Any, i: int) -> str:
     if isinstance(found, tuple) and found: found = found[0]
     return f" ({found})" if isinstance(found, str | PurePath) and str(found) else ""
 
-
+# %% ../nbs/02_data.ipynb #02-095
 def _picture_of(item: Any) -> Any:
     "The image of an item: the first of a pair, what a dict has under image, or the item."
     if isinstance(item, Mapping):
@@ -642,9 +657,8 @@ def _picture_of(item: Any) -> Any:
         raise ValueError(f"it is a dict with the keys {', '.join(map(str, item))}, none of which "
                          "is image or img")
     if not (isinstance(item, list | tuple) and item): return item
-    listed = isinstance(item[0], list | tuple | int | float)
-    nested = listed and isinstance(_nested(item), np.ndarray)
-    return item if nested else item[0]
+    nested = _nested(item) if isinstance(item[0], list | tuple | int | float) else item
+    return nested if isinstance(nested, np.ndarray) else item[0]
 
 
 def _read(data: Any, i: int) -> Any:
@@ -674,7 +688,7 @@ def _check_alike(i: int, shape: tuple[int, ...], first: tuple[int, ...]) -> None
     raise ValueError(f"Image {i} has shape {shape} and image 0 {first}; all have to be alike: "
                      + ("make all grey, or all coloured." if mixed else "resize them."))
 
-# %% ../nbs/02_data.ipynb #02-083
+# %% ../nbs/02_data.ipynb #02-098
 _READING = threading.RLock()  # held while the process's generators are ours
 
 
@@ -702,7 +716,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally: _put_back(kept)
 
-
+# %% ../nbs/02_data.ipynb #02-100
 def _is_array(data: Any) -> bool:
     "Whether the set is one array: nothing is drawn when a part of it is read."
     return isinstance(data, Tensor) or hasattr(data, "__array__")
@@ -722,7 +736,7 @@ def _look(data: Any  # read by place
     varies = draws or not all(torch.equal(a, b) for a, b in pairs)
     return tuple(pairs[0][0].shape), draws, varies
 
-# %% ../nbs/02_data.ipynb #02-085
+# %% ../nbs/02_data.ipynb #02-102
 def remark(text: str) -> None:
     "A warning that points to the line outside of this package that led to it."
     level, frame = 2, sys._getframe(1)
@@ -737,7 +751,7 @@ def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
         remark("No pixel of the images is above 1, and white is 255: they are all but black. Give "
                "pictures of 0 and 1, or divided by 255, as floats.")
 
-
+# %% ../nbs/02_data.ipynb #02-104
 class _Indexed(Dataset):
     "A data set whose items are (index, uint8 image), checked one by one."
 
@@ -761,7 +775,7 @@ class _Indexed(Dataset):
         for row, i in enumerate(places): images[row] = self[i][1]
         return images
 
-
+# %% ../nbs/02_data.ipynb #02-106
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
@@ -785,7 +799,7 @@ def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,ch
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     with torch.inference_mode(False): return _held(_by_place(data))[0]
 
-# %% ../nbs/02_data.ipynb #02-090
+# %% ../nbs/02_data.ipynb #02-113
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
@@ -825,7 +839,7 @@ class StreamedImages:
         for index, images in zip(own, read, strict=True):
             yield index.to(self.device), images.to(self.device)
 
-# %% ../nbs/02_data.ipynb #02-091
+# %% ../nbs/02_data.ipynb #02-114
 def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
@@ -843,7 +857,7 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
         said = str(problem).strip().splitlines()[-1].partition(": ")[2]
         raise type(problem)(said or str(problem)) from None
 
-# %% ../nbs/02_data.ipynb #02-096
+# %% ../nbs/02_data.ipynb #02-119
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed
