@@ -187,9 +187,9 @@ def put_back(optimizer: torch.optim.Optimizer,
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 # %% ../nbs/15_checkpoints.ipynb #15-021
-def check_state(device: torch.device, state: Tensor | None, whose: str) -> None:
+def check_state(device: torch.device, state: Any, whose: str) -> None:
     "ValueError for what is no state of a generator of random numbers."
-    try: torch.Generator(device).set_state(state)  # type: ignore[arg-type]
+    try: torch.Generator(device).set_state(state)
     except (RuntimeError, TypeError):
         raise ValueError(f"its state of the {whose} is missing or damaged.") from None
 
