@@ -94,22 +94,6 @@ def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in
     "The distance of each image to its k-th nearest; ValueError for fewer than two images."
     if len(images) < 2:
         raise ValueError(f"There is {len(images)} image; a neighbour takes at least 2.")
-<<<<<<< HEAD
-    unit = 127.5 if images.dtype == torch.uint8 else 0.5
-    def floats(part: Tensor) -> Tensor:
-        "A part at a time: all of MNIST as floats is 190 MB."
-        return part.flatten(1).cpu().float() / unit
-    some = floats(images[:10_000]).numpy()
-    with np.errstate(invalid="ignore"):                # images that are all alike have no variance
-        pca = PCA(min(components, *some.shape), random_state=0).fit(some)
-    rows = np.concatenate([pca.transform(floats(part).numpy()) for part in images.split(1000)])
-    k = min(neighbour, len(images) - 1)
-    found = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(rows)
-    nearest = torch.from_numpy(found.kneighbors(rows, return_distance=False)[:, k])
-    parts = zip(images.split(1000), nearest.to(images.device).split(1000), strict=True)
-    return torch.cat([(floats(part) - floats(images[near])).norm(dim=1) for part, near in parts])
-
-=======
     rows, k = main_parts(images, components), min(neighbour, len(images) - 1)
     square, size = rows.square().sum(dim=1), max(1, 2**24 // len(rows))
     def nearest(part: Tensor) -> Tensor:
@@ -119,7 +103,6 @@ def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in
     near = torch.cat([nearest(part) for part in rows.split(size)])
     parts = zip(images.split(1000), near.split(1000), strict=True)
     return torch.cat([(flat(part) - flat(images[i])).norm(dim=1) for part, i in parts])
->>>>>>> h16/lead
 
 # %% ../nbs/07_information.ipynb #07-030
 def distances(data: TensorImages | StreamedImages, neighbour: int,
