@@ -8,7 +8,7 @@ __all__ = ['fcntl', 'HIDDEN', 'MOST_TEXT', 'MOST_TENSORS', 'HASHES', 'ASIDE', 'U
            'open_lock', 'locked', 'check_file', 'read_bytes', 'read_text', 'read_json', 'read_lines', 'counted',
            'counted_note', 'content_hash', 'bytes_of', 'notes_hash', 'write_tensors', 'read_tensors', 'check_content',
            'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'check_whole', 'read_weights',
-           'load_weights', 'check_size', 'pretrained', 'weights_in', 'find_weights']
+           'load_weights', 'size_of', 'check_size', 'pretrained', 'weights_in', 'find_weights']
 
 # %% ../nbs/11_files.ipynb #11-002
 import errno
@@ -19,6 +19,7 @@ import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -28,11 +29,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from .devices import pick_device
-from .model import CRITICS, Model
-from .settings import Config, brief, parse_json
+from .model import CRITICS, Model, SixNetworks
+from .settings import Config, brief, parse_json, with_changes
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # Windows has none
 
@@ -339,7 +340,7 @@ def file_of(model: Model,
     tensors = {name: t for name, t in model.state_dict().items()
                if name.split(".")[0] not in CRITICS}
     own = {"format": FORMAT, "config": model.config.to_json()}
-    return tensors, {**getattr(model, "notes", {}), **notes, **own}
+    return tensors, {**model.notes, **notes, **own}
 
 
 def weights_sha256(model: Model) -> str:  # 64 hexadecimal digits
@@ -398,17 +399,23 @@ def load_weights(path: Path | str,  # one file
     with torch.inference_mode(False): model.load_state_dict(tensors, assign=True)
     kept = {name: text for name, text in notes.items()
             if name not in ("format", "config", *HASHES)}
-    object.__setattr__(model, "notes", kept)
+    model.notes = kept
     return model.to(on).eval()
 
 # %% ../nbs/11_files.ipynb #11-047
 MOST_NUMBERS = 2**28  # of all networks: 1 GiB, and in training about five times that
 
 
-def check_size(model: nn.Module  # on any device; on meta it takes no room
-               ) -> None:
-    "ValueError for networks that are too large to be made."
-    n = sum(t.numel() for t in model.state_dict().values())
+@lru_cache(256)
+def size_of(config: Config) -> int:
+    "How many numbers all networks hold."
+    with torch.device("meta"): networks = SixNetworks(config)
+    return sum(t.numel() for t in networks.state_dict().values())
+
+
+def check_size(config: Config) -> None:
+    "ValueError for settings that ask for networks which are too large to be made."
+    n = size_of(with_changes(config, s_norm="batch", seed=0))  # spectral norm takes long to set up
     if n <= MOST_NUMBERS: return
     raise ValueError(f"These settings ask for networks of {n:,} numbers ({4 * n / 2**30:,.0f} GiB, "
                      f"and about five times that in training), where the most is {MOST_NUMBERS:,}; "
