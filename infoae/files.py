@@ -7,8 +7,8 @@ __all__ = ['fcntl', 'HIDDEN', 'MOST_TEXT', 'MOST_TENSORS', 'HASHES', 'ASIDE', 'U
            'take', 'sync_folder', 'unfinished', 'check_target', 'write_file', 'clear_leftovers', 'Locked', 'is_at',
            'open_lock', 'locked', 'check_file', 'read_bytes', 'read_text', 'read_json', 'read_lines', 'counted',
            'counted_note', 'content_hash', 'bytes_of', 'notes_hash', 'write_tensors', 'read_tensors', 'check_content',
-           'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'read_weights', 'load_weights',
-           'check_size', 'pretrained', 'weights_in', 'find_weights']
+           'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'check_whole', 'read_weights',
+           'load_weights', 'check_size', 'pretrained', 'weights_in', 'find_weights']
 
 # %% ../nbs/11_files.ipynb #11-002
 import errno
@@ -28,10 +28,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from .devices import pick_device
-from .model import CRITICS, Model
+from .model import CRITICS, Model, SixNetworks
 from .settings import Config, brief, parse_json
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # Windows has none
@@ -276,7 +276,7 @@ def read_tensors(path: Path | str  # a safetensors file
         with torch.inference_mode(False), safe_open(str(path), framework="pt") as f:
             tensors, notes = {name: f.get_tensor(name) for name in f.keys()}, f.metadata() or {}
     except OSError as e:
-        why = "" if isinstance(e, FileNotFoundError) else f" that can be read ({e.strerror})"
+        why = "" if isinstance(e, FileNotFoundError) else f" that can be read ({e.strerror or e})"
         raise ValueError(f"There is no file {path}{why}; give the path of a safetensors "
                          "file.") from None
     except SafetensorError as e:
@@ -339,7 +339,7 @@ def file_of(model: Model,
     tensors = {name: t for name, t in model.state_dict().items()
                if name.split(".")[0] not in CRITICS}
     own = {"format": FORMAT, "config": model.config.to_json()}
-    return tensors, {**getattr(model, "notes", {}), **notes, **own}
+    return tensors, {**model.notes, **notes, **own}
 
 
 def weights_sha256(model: Model) -> str:  # 64 hexadecimal digits
@@ -353,11 +353,16 @@ def save_weights(model: Model,      # critics in it are left out
                  ) -> str:          # the content's hash, `weights_sha256` of the model read again
     "Write all networks but critics, with their settings, to one safetensors file, or nothing."
     tensors, head = file_of(model, notes)
+    check_whole(tensors)
+    return write_tensors(path, tensors, head)
+
+
+def check_whole(tensors: Mapping[str, Tensor]) -> None:
+    "ValueError for weights that a file cannot keep."
     for name, t in tensors.items():
         if why := wrong_numbers(name, t, t.dtype):
             raise ValueError(f"These weights cannot be kept ({why}): a file has finite numbers of "
                              "float32. Nothing was written; call model.float(), or train again.")
-    return write_tensors(path, tensors, head)
 
 # %% ../nbs/11_files.ipynb #11-035
 def read_weights(path: Path | str  # one file
@@ -393,17 +398,16 @@ def load_weights(path: Path | str,  # one file
     with torch.inference_mode(False): model.load_state_dict(tensors, assign=True)
     kept = {name: text for name, text in notes.items()
             if name not in ("format", "config", *HASHES)}
-    object.__setattr__(model, "notes", kept)
+    model.notes = kept
     return model.to(on).eval()
 
 # %% ../nbs/11_files.ipynb #11-047
 MOST_NUMBERS = 2**28  # of all networks: 1 GiB, and in training about five times that
 
 
-def check_size(model: nn.Module  # on any device; on meta it takes no room
-               ) -> None:
-    "ValueError for networks that are too large to be made."
-    n = sum(t.numel() for t in model.state_dict().values())
+def check_size(config: Config) -> None:
+    "ValueError for settings that ask for networks which are too large to be made."
+    with torch.device("meta"): n = sum(t.numel() for t in SixNetworks(config).state_dict().values())
     if n <= MOST_NUMBERS: return
     raise ValueError(f"These settings ask for networks of {n:,} numbers ({4 * n / 2**30:,.0f} GiB, "
                      f"and about five times that in training), where the most is {MOST_NUMBERS:,}; "
