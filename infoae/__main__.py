@@ -506,7 +506,9 @@ def train_many(args: argparse.Namespace) -> None:
 
 def train_command(args: argparse.Namespace) -> None:
     "Train one model, or with --seeds many, and score each once at its end."
+    from infoae.many import end_with_parent
     from infoae.ranks import joined
+    end_with_parent()
     if args.jobs is not None and args.seeds is None and not args.resume:
         raise ValueError("--jobs goes with --seeds; name the seeds, such as --seeds 0-9.")
     kept = args.resume and args.out and (Path(args.out)/"seeds.json").exists()

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from math import isqrt, pi, prod
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -105,12 +105,12 @@ def _mnist_file(name: str) -> Path | None:
 _TRUE: set[tuple[str, int, int, int]] = set()  # files whose hash was right, by size and times
 
 
-def _bytes_of(source: Path | IO[bytes],  # a file, or what was sent; packed where its name is .gz
-              most: int                  # bytes
-              ) -> np.ndarray:           # (n,) uint8, one more than `most` at most
+def _bytes_of(source: Any,      # a path, packed where its name is .gz, or a packed file
+              most: int         # bytes
+              ) -> np.ndarray:  # (n,) uint8, one more than `most` at most
     "What a file holds, unpacked; OSError, EOFError or zlib.error where it cannot be read."
     packed = not isinstance(source, Path) or source.suffix == ".gz"
-    with gzip.open(source) if packed else open(source, "rb") as f:  # type: ignore[arg-type]
+    with gzip.open(source) if packed else open(source, "rb") as f:
         return np.frombuffer(bytearray(f.read(most + 1)), np.uint8)
 
 
@@ -516,14 +516,21 @@ def _deep(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) float in [0,1]
     return pixels / 65_535
 
 # %% ../nbs/02_data.ipynb #02-081
+def _upright(picture: Image.Image) -> Image.Image:
+    "The picture, turned as its EXIF says; one that cannot be read says nothing."
+    try: return picture if picture.getexif().get(0x0112, 1) == 1 else \
+        ImageOps.exif_transpose(picture)
+    except Exception: return picture  # whatever PIL may raise: the pixels are whole
+
+
 def _pixels(picture: Image.Image,     # of any mode
             who: str = "The picture"  # for the error
             ) -> np.ndarray:          # (H,W) or (H,W,3), uint8 or float in [0,1]
     "A picture as it is looked at; ValueError for one that cannot be read so."
-    if picture.getexif().get(0x0112, 1) != 1: picture = ImageOps.exif_transpose(picture)
+    picture = _upright(picture)
     mode = picture.mode
     if mode.startswith("I"): return _deep(picture, who)
-    if mode in ("L", "RGB", "F") and "transparency" not in picture.info:
+    if mode == "F" or (mode in ("L", "RGB") and "transparency" not in picture.info):
         return np.array(picture)
     if mode[-1] in "Aa" or "transparency" in picture.info: return _on_black(picture, who)
     return np.array(picture.convert("L" if mode == "1" else "RGB"))
@@ -600,13 +607,20 @@ def _from_table(data: Any       # a data frame
                     f"give the one that holds them, such as table[{names[0]!r}].")
 
 
+def _unlabelled(data: Any) -> Any:
+    "A Series, alone or in torch's sets of sets, as a list; all else as it is."
+    if type(data) is Subset: return Subset(_unlabelled(data.dataset), data.indices)
+    if type(data) is ConcatDataset: return ConcatDataset([_unlabelled(d) for d in data.datasets])
+    listed = getattr(data, "ndim", 0) == 1 and not isinstance(data, Tensor)
+    return list(data) if listed and getattr(data.dtype, "kind", "O") == "O" else data
+
+
 def _by_place(data: Any) -> Any:
     "The same as what is read by place; TypeError for what has none, ValueError for an empty set."
     if isinstance(data, Tensor) and data.is_nested: data = list(data.unbind())
     if hasattr(data, "columns") and hasattr(data, "to_numpy"): data = _from_table(data)
     if hasattr(data, "toarray"): data = data.toarray()                       # SciPy's sparse ones
-    listed = getattr(data, "ndim", 0) == 1 and not isinstance(data, Tensor)
-    if listed and getattr(data.dtype, "kind", "O") == "O": data = list(data)   # a Series, for one
+    data = _unlabelled(data)
     if isinstance(data, Tensor | np.ndarray) and data.ndim == 0: _check_shape(torch.tensor(0))
     no_set = (str, bytes, bytearray, memoryview, Mapping, IterableDataset, DataLoader)
     try:
@@ -624,7 +638,7 @@ def _file_of(data: Any, i: int) -> str:
     if isinstance(data, Subset): return _file_of(data.dataset, data.indices[i])
     if isinstance(data, ConcatDataset):
         which = bisect_right(data.cumulative_sizes, i)
-        return _file_of(data.datasets[which], i - sum(map(len, data.datasets[:which])))  # type: ignore[arg-type]
+        return _file_of(data.datasets[which], i - [0, *data.cumulative_sizes][which])
     listed = isinstance(data, list | tuple) and i < len(data)
     found: Any = getattr(data[i], "filename", "") if listed else ""
     for name in "samples", "imgs", "_image_files", "_images":    # as torchvision's sets call them
@@ -642,9 +656,8 @@ def _picture_of(item: Any) -> Any:
         raise ValueError(f"it is a dict with the keys {', '.join(map(str, item))}, none of which "
                          "is image or img")
     if not (isinstance(item, list | tuple) and item): return item
-    listed = isinstance(item[0], list | tuple | int | float)
-    nested = listed and isinstance(_nested(item), np.ndarray)
-    return item if nested else item[0]
+    nested = _nested(item) if isinstance(item[0], list | tuple | int | float) else item
+    return nested if isinstance(nested, np.ndarray) else item[0]
 
 
 def _read(data: Any, i: int) -> Any:

@@ -31,6 +31,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
+
 from .api import InfoAE, train
 from infoae.data import (
     TensorImages,
@@ -64,7 +65,7 @@ def array_of(X: Any,          # a tensor, or anything that NumPy takes
 
 
 def holds_images(item: Any) -> bool:
-    "Whether an item of a list is more than a row of plain numbers: with a shape, a picture, a pair."
+    "Whether an item of a list is more than a row of plain numbers: a picture, an array, a pair."
     if isinstance(item, list | tuple) and len(item):
         return isinstance(item[0], list | tuple) or holds_images(item[0])
     return isinstance(item, Image.Image | Mapping) or getattr(item, "ndim", 0) > 0
@@ -94,7 +95,7 @@ def read_set(data: Any) -> np.ndarray:
 
 
 def by_place(X: Any) -> Any:
-    "What holds samples one by one as one array, in the order in which they lie; others as they are."
+    "What holds samples one by one as one array, in the order in which they lie."
     if len(getattr(X, "shape", ())) > 2: return np.asarray(X)
     if hasattr(X, "shape"):
         of_one = X.shape[1:] == (1,) and hasattr(X, "iloc")                # a frame of pictures?
@@ -143,7 +144,7 @@ def like_pixels(rows: np.ndarray  # (n,d), flat
     if side * side != rows.shape[1] or not 8 <= side <= 128 or some.min() < 0: return False
     if some.max() <= 1: some = some * 255
     whole = bool((abs(some - some.round()) < 1e-3).all())
-    return whole and some.max() <= 255 and len(np.unique(some)) > 2       # two: a table of yes and no
+    return whole and some.max() <= 255 and len(np.unique(some)) > 2       # not yes and no
 
 # %% ../nbs/26_estimator.ipynb #26-019
 @dataclass(frozen=True)
@@ -306,7 +307,8 @@ def unlikely(form: Form, asked: Range) -> bool:
     unsigned = form.low < -0.2 * form.span and asked.low == 0 and asked.high <= 1
     dark = asked.high < form.low + (f.bright - form.low) / 4
     light = asked.low >= form.high - (form.high - f.dark) / 2
-    return outside(form, asked) > 0.1 or yes_or_no or unsigned or (asked.n >= 20 and (dark or light))
+    many = asked.n >= 20 and (dark or light)
+    return outside(form, asked) > 0.1 or yes_or_no or unsigned or many
 
 
 def far_away(form: Form, rows: np.ndarray) -> bool:
@@ -482,7 +484,7 @@ class Learns(Parameters):
             y: Any = None      # not read
             ) -> Any:          # itself
         "Train on X from the beginning; sets labels_, model_, categories_, form_ and history_."
-        vars(self).pop("model_", None)                 # a fit that fails leaves nothing half fitted
+        self.__dict__.pop("model_", None)              # a fit that fails leaves nothing half fitted
         rows = rows_of(self, X, reset=True, at_least=2)
         self._first_seed, self._parts = seed_of(self.random_state), 1
         config = settings_of(self, self.form_, len(rows), self._first_seed)

@@ -274,6 +274,9 @@ def reproduce(name: str,                            # a recipe
     words = train_words(name, data, device, changes)
     if left: run_seeds(out/name, left, words, jobs, show, lambda line: None, ended)
     rows = {settings_of(row): row for row in read_ledger(path)}
+    if lost := [seed for seed, config in wanted.items() if config not in rows]:
+        raise RuntimeError(f"Seed {lost[0]} came to no end ({len(lost)} of {len(wanted)} did not); "
+                           f"{out/name}/summary.md says how. The same words go on with it.")
     return [rows[config] for config in wanted.values()]
 
 # %% ../nbs/18_ledger.ipynb #18-036

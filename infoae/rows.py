@@ -93,13 +93,13 @@ class RowModel(Model):
         super().__init__(config, critics)
 
     def _make(self, c: Config, critics: bool) -> None:
-        "Small networks of images, of which those that see a sample are replaced."
-        super()._make(with_changes(c, image_size=8, channels=1, width=1), critics)
-        d = self.n_columns
+        "G and C as for images, and dense networks for those that see a sample."
+        super()._make(with_changes(c, image_size=8, channels=1, width=1), critics=False)
+        d, losses = self.n_columns, c.losses
         self.E = row_encoder(c, d)
         if self.D is not None: self.D = row_decoder(c, d)
-        if self.Di is not None: self.Di = row_discriminator(c, d)
-        if self.S is not None: self.S = row_self_critic(c, d)
+        if critics and "Dil" in losses: self.Di = row_discriminator(c, d)
+        if critics and "S_l" in losses: self.S = row_self_critic(c, d)
 
     @property
     def shape(self) -> tuple[int, int, int]:
