@@ -212,8 +212,9 @@ def _missing(names: list[str],  # of files of MNIST that are not there
              why: str           # and not to be had
              ) -> DataUnavailable:
     "The error that says which files are wanted, and where."
-    raw, near = data_home()/"MNIST"/"raw", _elsewhere(names[0])
-    hint = f"; {near} lies there: it has to be {raw/names[0]}" if near else ""
+    raw = data_home()/"MNIST"/"raw"
+    near = [(path, name) for name in names if (path := _elsewhere(name))]
+    hint = "".join(f"; {path} lies there: it has to be {raw/name}" for path, name in near[:1])
     return DataUnavailable(f"MNIST is not in {raw} (wanted: {', '.join(names)}, each unpacked or "
                            f"as .gz) {why}{hint}; {_INSTEAD}")
 
