@@ -60,7 +60,7 @@ class InfoAE(Model):
     def from_pretrained(cls, name: Path | str = "mnist",  # of the package, a folder, or owner/name
                         device: str | torch.device = "cpu",   # or "auto"
                         revision: str | None = None,      # on the hub; None: the newest
-                        token: str | bool | None = None   # of the hub; None: of `hf auth login`
+                        token: str | None = None          # of the hub; None: of `hf auth login`
                         ) -> "InfoAE":                    # in evaluation mode
         "The model of that name, looked for as `find_pretrained` says; ValueError where none is."
         on = pick_device(device)                          # before anything is looked for
