@@ -279,7 +279,7 @@ def reproduce(name: str,                            # a recipe
                            f"{out/name}/summary.md says how. The same words go on with it.")
     return [rows[config] for config in wanted.values()]
 
-# %% ../nbs/18_ledger.ipynb #18-036
+# %% ../nbs/18_ledger.ipynb #18-037
 SHIPPED = {  # name of weights: recipe
     "mnist": "infomax", "mnist-information-only": "information-only", "mnist-paper": "paper"}
 

@@ -125,8 +125,9 @@ def python_command(module: str = "infoae"  # of this package
     "Words that run a module as `python -m` does; nothing in the current folder is imported."
     spec = find_spec("infoae")
     home = str(Path(spec.origin).resolve().parents[1]) if spec and spec.origin else ""
-    first = "import sys; sys.path[:] = [*filter(None, sys.path)]; " \
-            f"sys.path += [{home!r}]; from runpy import run_module; " \
+    first = "import os, sys; real = os.path.realpath; " \
+            "sys.path[:] = [p for p in sys.path if real(p or '.') != real('.')] + " \
+            f"[{home!r}]; from runpy import run_module; " \
             f"run_module({module!r}, run_name='__main__', alter_sys=True)"
     return [sys.executable, *(["-P"] if sys.version_info >= (3, 11) else []), "-c", first]
 
