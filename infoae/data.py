@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DATASETS', 'SPLITS', 'to_model', 'to_uint8', 'DataUnavailable', 'data_home', 'mnist_found', 'may_download', 'load',
-           'mnist_ready', 'TensorImages', 'Noise', 'as_noise', 'affine_maps', 'apply_maps', 'random_affine', 'remark',
-           'as_images', 'StreamedImages', 'open_images']
+           'mnist_ready', 'random_places', 'TensorImages', 'Noise', 'as_noise', 'Drawn', 'own_numbers', 'affine_maps',
+           'apply_maps', 'random_affine', 'remark', 'as_images', 'StreamedImages', 'open_images']
 
 # %% ../nbs/02_data.ipynb #02-002
 import contextlib
@@ -37,6 +37,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
@@ -212,8 +213,9 @@ def _missing(names: list[str],  # of files of MNIST that are not there
              why: str           # and not to be had
              ) -> DataUnavailable:
     "The error that says which files are wanted, and where."
-    raw, near = data_home()/"MNIST"/"raw", _elsewhere(names[0])
-    hint = f"; {near} lies there: it has to be {raw/names[0]}" if near else ""
+    raw = data_home()/"MNIST"/"raw"
+    near = [(path, name) for name in names if (path := _elsewhere(name))]
+    hint = "".join(f"; {path} lies there: it has to be {raw/name}" for path, name in near[:1])
     return DataUnavailable(f"MNIST is not in {raw} (wanted: {', '.join(names)}, each unpacked or "
                            f"as .gz) {why}{hint}; {_INSTEAD}")
 
@@ -285,9 +287,9 @@ def _whole_batches(n: int, batch_size: int) -> int:
     return n // batch_size
 
 
-def _places(n: int,          # images wanted
-            of: int          # images there
-            ) -> Tensor:     # (min(n, of),) int64, sorted
+def random_places(n: int,       # images wanted
+                  of: int       # images there
+                  ) -> Tensor:  # (min(n, of),) int64, sorted
     "The places of a random part of the images, always the same for the same numbers."
     drawn = torch.randperm(of, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
     return drawn[:max(n, 0)].sort().values
@@ -322,7 +324,7 @@ class TensorImages:
 
     def places(self, n: int) -> Tensor:
         "(n,) int64, sorted: a random part of the images, always the same; all where n is larger."
-        return _places(n, self.n)
+        return random_places(n, self.n)
 
     def some(self, n: int) -> Tensor:
         "The images of `places`, uint8 on the device: sets are often sorted by class."
@@ -378,6 +380,40 @@ def as_noise(source: Noise | torch.Generator | None,  # None: torch's own genera
     return source if isinstance(source, Noise) else Noise(source, device)
 
 # %% ../nbs/02_data.ipynb #02-057
+_FLOATS = {getattr(torch.ops.aten, name).default for name in ("zeros", "ones", "rand", "randn")} \
+    | {torch.ops.aten.empty.memory_format}           # where no number format is named
+
+
+class Drawn(TorchDispatchMode):
+    "Inside, and in this thread, one generator gives all random numbers; floats are float32."
+
+    def __init__(self, generator: torch.Generator):  # on the device where the numbers are wanted
+        super().__init__()
+        self.generator = generator
+
+    def __torch_dispatch__(self, f: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        "The operation; one that draws is given the generator, unless it has one."
+        kwargs = dict(kwargs or {})
+        if f in _FLOATS: kwargs.setdefault("dtype", torch.float32)
+        if torch.Tag.nondeterministic_seeded not in f.tags or kwargs.get("generator"):
+            return f(*args, **kwargs)
+        if f is torch.ops.aten.native_dropout.default: return self.dropout(*args)
+        if "generator" not in {argument.name for argument in f._schema.arguments}:
+            kind = f._overloadname                   # rand has another form, rand.generator
+            f = getattr(f.overloadpacket, "generator" if kind == "default" else f"{kind}_generator")
+        return f(*args, **kwargs, generator=self.generator)
+
+    def dropout(self, x: Tensor, p: float, train: bool | None = True) -> tuple[Tensor, Tensor]:
+        "What dropout leaves of x, and the mask; torch's own on a GPU takes no generator."
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= p
+        return x * kept / (1 - p), kept
+
+
+def own_numbers(seed: int) -> Drawn:
+    "Inside, and in this thread, the numbers of a seed."
+    return Drawn(torch.Generator("cpu").manual_seed(seed))
+
+# %% ../nbs/02_data.ipynb #02-062
 def affine_maps(angle: Tensor,   # (B,) rotation in radians, clockwise
                 shear: Tensor,   # (B,) shear in radians
                 scale: Tensor,   # (B,) above 1: larger
@@ -399,7 +435,7 @@ def apply_maps(x: Tensor,    # (B,channels,H,W) in [-1,1]; -1 is background
     return F.grid_sample(x + 1, grid, mode="bilinear", padding_mode="zeros",
                          align_corners=False) - 1
 
-# %% ../nbs/02_data.ipynb #02-062
+# %% ../nbs/02_data.ipynb #02-067
 def random_affine(x: Tensor,                                # (B,channels,H,W) in [-1,1]
                   noise: Noise | torch.Generator | None,    # on x's device; None: torch's own
                   strength: float = 1.0                     # 0 to 4; 0: images stay as they are
@@ -415,7 +451,7 @@ def random_affine(x: Tensor,                                # (B,channels,H,W) i
     return apply_maps(x, affine_maps(15 * degree * u[:, 0], 15 * degree * u[:, 1],
                                      1 + 0.12 * u[:, 2], 1.7 / 28 * u[:, 3:]))
 
-# %% ../nbs/02_data.ipynb #02-070
+# %% ../nbs/02_data.ipynb #02-075
 def _channels(shape: tuple[int, ...]  # (N,a,b,c)
               ) -> tuple[int, int]:   # how many, and on which axis
     "The axis of 1 or 3; where there is none, the one beside two equal sides."
@@ -423,7 +459,7 @@ def _channels(shape: tuple[int, ...]  # (N,a,b,c)
     last = a not in (1, 3) and (c in (1, 3) or (b != c and a == b))
     return (c, 3) if last else (a, 1)
 
-# %% ../nbs/02_data.ipynb #02-072
+# %% ../nbs/02_data.ipynb #02-077
 _KEEP = {2: ": of grey and alpha keep the first", 4: ": of red, green, blue and alpha keep three"}
 _AXES = "({0}H, W), ({0}channels, H, W) or ({0}H, W, channels)"
 
@@ -454,7 +490,7 @@ def _check_shape(t: Tensor,            # (N,H,W), (N,channels,H,W) or (N,H,W,cha
         raise ValueError(f"{given}; a side has to be 8 to 128 pixels: resize them.")
     return t
 
-# %% ../nbs/02_data.ipynb #02-075
+# %% ../nbs/02_data.ipynb #02-080
 def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     "The error for numbers from low to high, with what may be done."
     top = 255 if kind == "integer" else 1
@@ -466,7 +502,7 @@ def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     return ValueError(f"The pixels of {who} are {kind}s from {low:g} to {high:g}; {kind}s have to "
                       f"lie between 0 and {top}: {hint}.")
 
-# %% ../nbs/02_data.ipynb #02-077
+# %% ../nbs/02_data.ipynb #02-082
 def _check_range(t: Tensor,               # numbers of any dtype
                  who: str = "the images"  # whose they are, for the error
                  ) -> Tensor:             # uint8 of the same shape
@@ -488,7 +524,7 @@ def _check_range(t: Tensor,               # numbers of any dtype
     if low < -1e-3 or high > 1 + 1e-3: raise _refusal(who, "float", low, high)
     return (t.clamp(0, 1) * 255).round().to(torch.uint8)
 
-# %% ../nbs/02_data.ipynb #02-080
+# %% ../nbs/02_data.ipynb #02-085
 def _on_black(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) or (H,W,3) uint8
     "A picture with transparency as it looks on black; ValueError where that shows nothing."
     grey = picture.mode in ("1", "L", "LA", "La")
@@ -515,7 +551,7 @@ def _deep(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) float in [0,1]
                          "numpy.asarray(picture).astype('uint8').")
     return pixels / 65_535
 
-# %% ../nbs/02_data.ipynb #02-081
+# %% ../nbs/02_data.ipynb #02-086
 def _upright(picture: Image.Image) -> Image.Image:
     "The picture, turned as its EXIF says; one that cannot be read says nothing."
     try: return picture if picture.getexif().get(0x0112, 1) == 1 else \
@@ -535,7 +571,7 @@ def _pixels(picture: Image.Image,     # of any mode
     if mode[-1] in "Aa" or "transparency" in picture.info: return _on_black(picture, who)
     return np.array(picture.convert("L" if mode == "1" else "RGB"))
 
-# %% ../nbs/02_data.ipynb #02-085
+# %% ../nbs/02_data.ipynb #02-090
 def _nested(data: Any  # lists in lists
             ) -> Any:  # an array, or what was given where it has no shape
     "A nested list of numbers as an array."
@@ -554,7 +590,7 @@ def _numbers(t: Tensor,   # of any layout, dtype and device
     t = t.detach().as_subclass(Tensor)
     return _as_tensor(t.cpu().numpy(), who) if t.dtype == torch.uint64 else t
 
-# %% ../nbs/02_data.ipynb #02-087
+# %% ../nbs/02_data.ipynb #02-092
 def _as_tensor(data: Any,                # one image, or an array of them
                who: str = "The image"    # for the error
                ) -> Tensor:              # of its own dtype
@@ -580,7 +616,7 @@ def _as_tensor(data: Any,                # one image, or an array of them
     if data.dtype.kind == "f" and data.dtype.itemsize > 8: data = data.astype(np.float64)
     return torch.from_numpy(np.array(data, dtype=data.dtype.newbyteorder("="), order="C"))
 
-# %% ../nbs/02_data.ipynb #02-090
+# %% ../nbs/02_data.ipynb #02-095
 def _advice(data: Any) -> str:
     "What to give instead of what has no images in places."
     if isinstance(data, DataLoader): return "give its data set: loader.dataset"
@@ -596,7 +632,7 @@ def _advice(data: Any) -> str:
         return "it has no places: give list(...) of it"
     return "give an array, a tensor, a list of pictures or a data set of images"
 
-# %% ../nbs/02_data.ipynb #02-091
+# %% ../nbs/02_data.ipynb #02-096
 def _from_table(data: Any       # a data frame
                 ) -> np.ndarray:  # (rows, columns)
     "The numbers of a table; TypeError where it has others."
@@ -632,7 +668,7 @@ def _by_place(data: Any) -> Any:
     if n == 0: raise ValueError("There are no images: the set is empty.")
     return data
 
-# %% ../nbs/02_data.ipynb #02-094
+# %% ../nbs/02_data.ipynb #02-099
 def _file_of(data: Any, i: int) -> str:
     "Where image i of a data set comes from, as ' (path)'; nothing where that cannot be told."
     if isinstance(data, Subset): return _file_of(data.dataset, data.indices[i])
@@ -647,7 +683,7 @@ def _file_of(data: Any, i: int) -> str:
     if isinstance(found, tuple) and found: found = found[0]
     return f" ({found})" if isinstance(found, str | PurePath) and str(found) else ""
 
-# %% ../nbs/02_data.ipynb #02-095
+# %% ../nbs/02_data.ipynb #02-100
 def _picture_of(item: Any) -> Any:
     "The image of an item: the first of a pair, what a dict has under image, or the item."
     if isinstance(item, Mapping):
@@ -687,7 +723,7 @@ def _check_alike(i: int, shape: tuple[int, ...], first: tuple[int, ...]) -> None
     raise ValueError(f"Image {i} has shape {shape} and image 0 {first}; all have to be alike: "
                      + ("make all grey, or all coloured." if mixed else "resize them."))
 
-# %% ../nbs/02_data.ipynb #02-098
+# %% ../nbs/02_data.ipynb #02-103
 _READING = threading.RLock()  # held while the process's generators are ours
 
 
@@ -715,7 +751,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally: _put_back(kept)
 
-# %% ../nbs/02_data.ipynb #02-100
+# %% ../nbs/02_data.ipynb #02-105
 def _is_array(data: Any) -> bool:
     "Whether the set is one array: nothing is drawn when a part of it is read."
     return isinstance(data, Tensor) or hasattr(data, "__array__")
@@ -735,7 +771,7 @@ def _look(data: Any  # read by place
     varies = draws or not all(torch.equal(a, b) for a, b in pairs)
     return tuple(pairs[0][0].shape), draws, varies
 
-# %% ../nbs/02_data.ipynb #02-102
+# %% ../nbs/02_data.ipynb #02-107
 def remark(text: str) -> None:
     "A warning that points to the line outside of this package that led to it."
     level, frame = 2, sys._getframe(1)
@@ -750,7 +786,7 @@ def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
         remark("No pixel of the images is above 1, and white is 255: they are all but black. Give "
                "pictures of 0 and 1, or divided by 255, as floats.")
 
-# %% ../nbs/02_data.ipynb #02-104
+# %% ../nbs/02_data.ipynb #02-109
 class _Indexed(Dataset):
     "A data set whose items are (index, uint8 image), checked one by one."
 
@@ -774,7 +810,7 @@ class _Indexed(Dataset):
         for row, i in enumerate(places): images[row] = self[i][1]
         return images
 
-# %% ../nbs/02_data.ipynb #02-106
+# %% ../nbs/02_data.ipynb #02-111
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
@@ -798,7 +834,7 @@ def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,ch
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     with torch.inference_mode(False): return _held(_by_place(data))[0]
 
-# %% ../nbs/02_data.ipynb #02-113
+# %% ../nbs/02_data.ipynb #02-118
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
@@ -816,7 +852,7 @@ class StreamedImages:
 
     def places(self, n: int) -> Tensor:
         "As `TensorImages.places`."
-        return _places(n, self.n)
+        return random_places(n, self.n)
 
     def some(self, n: int) -> Tensor:
         "As `TensorImages.some`; read one by one."
@@ -838,7 +874,7 @@ class StreamedImages:
         for index, images in zip(own, read, strict=True):
             yield index.to(self.device), images.to(self.device)
 
-# %% ../nbs/02_data.ipynb #02-114
+# %% ../nbs/02_data.ipynb #02-119
 def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
@@ -856,7 +892,7 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
         said = str(problem).strip().splitlines()[-1].partition(": ")[2]
         raise type(problem)(said or str(problem)) from None
 
-# %% ../nbs/02_data.ipynb #02-119
+# %% ../nbs/02_data.ipynb #02-124
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed

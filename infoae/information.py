@@ -16,9 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .data import Noise, StreamedImages, TensorImages, as_noise, random_places
+from infoae.data import (
+    Noise,
+    StreamedImages,
+    TensorImages,
+    as_noise,
+    own_numbers,
+    random_places,
+)
 from .model import SixNetworks
-from .networks import Drawn
 from .settings import InformationSettings
 from .step import Pass, Values
 
@@ -81,7 +87,7 @@ def main_parts(images: Tensor,  # (N,channels,H,W)
                ) -> Tensor:     # (N,components) float32, on their device
     "The images in their main directions, found from 10,000 that are drawn from all."
     some = flat(images[random_places(10_000, len(images)).to(images.device)]).cpu()
-    with Drawn(torch.Generator().manual_seed(0)):       # the search begins at random
+    with own_numbers(0):                                # the search begins at random
         directions = torch.pca_lowrank(some, min(components, *some.shape), niter=4)[2]
     directions = directions.to(images.device)
     return torch.cat([flat(part) @ directions for part in images.split(1000)])

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data import StreamedImages, TensorImages
+from .data import StreamedImages, TensorImages, own_numbers
 from .evaluation import sample_sheet, signs
 from .information import distances, information, phases, weighted_sum
-from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z, own_numbers
+from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z
 from .ranks import from_first
 from .settings import Config
 from .step import Part, Pass, Values, infoae_step
