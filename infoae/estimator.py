@@ -12,6 +12,7 @@ __all__ = ['MIN_STEPS', 'PIXELS', 'CONSTANT', 'array_of', 'holds_images', 'stack
 # %% ../nbs/26_estimator.ipynb #26-002
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from math import ceil, isqrt, prod
@@ -443,8 +444,8 @@ def learn(est: Any,                                # an `InfoAEClusterer` that h
           passes: int = 1,                         # over the rows, an epoch
           weights: dict[str, Tensor] | None = None # to go on from
           ) -> None:
-    """Train, whatever the caller's torch does with gradients; sets model_, history_ and the weights
-    from which `partial_fit` goes on."""
+    """Train, whatever the caller's torch is set to; sets model_, history_ and the weights from which
+    `partial_fit` goes on."""
     form = est.form_
     def networks(config: Config) -> Model:
         "Networks for what the samples are, with the weights that were given."
@@ -452,7 +453,8 @@ def learn(est: Any,                                # an `InfoAEClusterer` that h
         if weights: model.load_state_dict(weights)
         return model
     device = pick_device(est.device or (None if form.image else "cpu"))
-    with torch.inference_mode(False), torch.enable_grad():
+    usual = torch.get_default_device().type == "cpu"   # otherwise what is made goes to another
+    with torch.inference_mode(False), torch.enable_grad(), nullcontext() if usual else device:
         seen = see(form, rows)
         data = Passes(seen if form.image else seen.float(), passes, device)
         t = train(data, config, device=device, show=bool(est.verbose), networks=networks)
