@@ -47,9 +47,8 @@ from infoae.data import (
 from .devices import pick_device
 from .evaluation import accuracy
 from .model import CHUNK, Model, through
-from .names import plain
 from .rows import RowModel
-from .settings import Config, check_setting, recipe, with_changes
+from .settings import Config, check_setting, plain, recipe, with_changes
 from .trainer import Trainer
 
 # %% ../nbs/26_estimator.ipynb #26-005
