@@ -443,8 +443,8 @@ def learn(est: Any,                                # an `InfoAEClusterer` that h
           passes: int = 1,                         # over the rows, an epoch
           weights: dict[str, Tensor] | None = None # to go on from
           ) -> None:
-    """Train, whatever the caller's torch is set to; sets model_, history_ and the weights from which
-    `partial_fit` goes on."""
+    """Train, whatever the caller's torch is set to; sets model_, history_ and the weights that
+    `partial_fit` goes on with."""
     form = est.form_
     def networks(config: Config) -> Model:
         "Networks for what the samples are, with the weights that were given."

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .data import Noise, as_noise
-from .model import CHUNK, Model, evaluated
+from .data import Noise, as_noise, own_numbers
+from .model import CHUNK, Model, evaluated, put_networks
 from .networks import LEAK
 from .settings import Config, with_changes
 
@@ -89,17 +89,19 @@ class RowModel(Model):
     def __init__(self, config: Config,         # as for images; image_size and channels do not count
                  n_columns: int,               # d
                  critics: bool = True):        # False: no Di and S
-        self.n_columns = n_columns
-        super().__init__(config, critics)
+        "Random weights of the configuration's seed; nobody else's random numbers move."
+        nn.Module.__init__(self)                       # not the networks of images
+        self.config, self.n_columns = config, n_columns
+        self.notes: dict[str, str] = {}
+        with own_numbers(config.seed): self._make(config, n_columns, critics)
 
-    def _make(self, c: Config, critics: bool) -> None:
+    def _make(self, c: Config, d: int, critics: bool) -> None:
         "G and C as for images, and dense networks for those that see a sample."
-        super()._make(with_changes(c, image_size=8, channels=1, width=1), critics=False)
-        d, losses = self.n_columns, c.losses
+        put_networks(self, with_changes(c, image_size=8, channels=1, width=1), critics=False)
         self.E = row_encoder(c, d)
         if self.D is not None: self.D = row_decoder(c, d)
-        if critics and "Dil" in losses: self.Di = row_discriminator(c, d)
-        if critics and "S_l" in losses: self.S = row_self_critic(c, d)
+        if critics and "Dil" in c.losses: self.Di = row_discriminator(c, d)
+        if critics and "S_l" in c.losses: self.S = row_self_critic(c, d)
 
     @property
     def shape(self) -> tuple[int, int, int]:
