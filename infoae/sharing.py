@@ -7,6 +7,7 @@ __all__ = ['ABOUT', 'UNKNOWN', 'ONE_RUN', 'HUB_NAME', 'score_table', 'model_card
            'from_hub', 'find_pretrained', 'push_to_hub']
 
 # %% ../nbs/21_sharing.ipynb #21-002
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,16 +18,20 @@ from .devices import needs
 from .evaluation import percent
 from infoae.files import (
     ASSETS,
+    check_whole,
+    file_of,
     find_weights,
-    load_weights,
     pretrained,
+    read_text,
+    read_weights,
     save_weights,
     weights_in,
+    weights_sha256,
     write_file,
 )
-from .ledger import shipped_row, weights_sha256
+from .ledger import shipped_row
 from .model import Model
-from .settings import Config
+from .settings import Config, brief
 
 # %% ../nbs/21_sharing.ipynb #21-005
 ABOUT = """
@@ -74,7 +79,9 @@ def model_card(model: Model,
                ) -> str:        # Markdown under a head of YAML
     "What a model is, how it is loaded and, for weights of the package, what they score."
     sha = weights_sha256(model)
-    row = next((r for r in map(shipped_row, pretrained()) if r["weights_sha256"] == sha), None)
+    row = next((r for r in map(shipped_row, pretrained())
+                if r.get("weights_sha256") == sha),
+               None)
     ours = ["license: apache-2.0", "datasets: [ylecun/mnist]"] if row else []
     head = ["---", "library_name: infoae", *ours,
             "tags: [infoae, clustering, autoencoder, unsupervised]", "---", ""]
@@ -88,6 +95,7 @@ def save_pretrained(model: Model,
                     ) -> None:
     "Write model.safetensors, config.json and README.md; ValueError where that cannot be done."
     folder = Path(folder)
+    check_whole(file_of(model, {})[0])                  # before a folder is made
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise ValueError(f"The folder {folder} cannot be made ({e.strerror}); choose one that can "
@@ -105,11 +113,12 @@ def checked_folder(folder: Path | str  # what `save_pretrained` wrote, or a run'
         raise ValueError(f"The folder {folder} has neither a model.safetensors nor a "
                          "weights.safetensors; give one that save_pretrained wrote, or that of a "
                          "run which has ended.")
-    try: config = Config.from_json((path.parent/"config.json").read_text(encoding="utf-8"))
-    except (OSError, TypeError, ValueError) as e:
-        raise ValueError(f"The config.json of {folder} is missing or damaged ({e}); get the folder "
-                         "again.") from None
-    if load_weights(path).config != config:
+    try: config = Config.from_json(read_text(path.parent/"config.json"))
+    except (OSError, ValueError) as e:
+        why = e.strerror or e if isinstance(e, OSError) else str(e).rstrip(".")
+        raise ValueError(f"The config.json of {folder} is missing or damaged ({why}); get the "
+                         "folder again.") from None
+    if read_weights(path)[2] != config:
         raise ValueError(f"The config.json of {folder} is not that of {path.name} beside it; get "
                          "the folder again.")
     return path
@@ -120,19 +129,20 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # owner/name
 
 def nowhere(name: Path | str) -> str:
     "The sentence for a name that leads to no weights."
-    return (f"There are no weights {str(name)!r}: not among those of the package "
+    return (f"There are no weights {brief(str(name))}: not among those of the package "
             f"({', '.join(pretrained()) or 'none'}), not as a folder here, and not on the Hugging "
             "Face hub, where names are owner/name.")
 
 
 def from_hub(name: str,                  # owner/name
-             revision: str | None = None # a branch, tag or commit; None: the newest
+             revision: str | None = None,  # a branch, tag or commit; None: the newest
+             token: str | None = None    # None: that of `hf auth login`, if there is one
              ) -> Path:                  # a folder
     "The two files of a model on the hub; ValueError where it is not there, OSError offline."
     hub = needs("huggingface_hub", "hub", f"{name!r} is no name of the package and no folder; "
                 "looking for it on the Hugging Face hub")
     errors = hub.errors
-    try: return Path(hub.snapshot_download(name, revision=revision,
+    try: return Path(hub.snapshot_download(name, revision=revision, token=token,
                                            allow_patterns=["config.json", "model.safetensors"]))
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError,
             errors.HFValidationError): raise ValueError(nowhere(name)) from None
@@ -142,16 +152,23 @@ def from_hub(name: str,                  # owner/name
                       "a folder.") from None
 
 
-def find_pretrained(name: Path | str,            # of the package, a folder, or owner/name
-                    revision: str | None = None  # on the hub; None: the newest
-                    ) -> Path:                   # the weights file
+def find_pretrained(name: Path | str,             # of the package, a folder, or owner/name
+                    revision: str | None = None,  # on the hub; None: the newest
+                    token: str | None = None      # of the hub; None: that of `hf auth login`
+                    ) -> Path:                    # the weights file
     "The weights of a name of the package, else of a folder, else on the hub; else ValueError."
-    if name in pretrained(): return find_weights(ASSETS/name)
-    if Path(name).is_dir(): return checked_folder(name)
-    if Path(name).is_file():
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"The name is {brief(name)}; it has to be a text or a path.")
+    name, inside = os.fspath(name), os.fspath(name) in pretrained()
+    if revision is not None and (inside or os.path.isdir(name)):
+        raise ValueError(f"{name} has no revisions, as it is not on the Hugging Face hub; leave "
+                         f"revision={brief(revision)} away.")
+    if inside: return find_weights(ASSETS/name)
+    if os.path.isdir(name): return checked_folder(name)
+    if os.path.isfile(name):
         raise ValueError(f"{name} is a file; open it with InfoAE.load, or give its folder.")
-    if not HUB_NAME.fullmatch(str(name)): raise ValueError(nowhere(name))
-    return checked_folder(from_hub(str(name), revision))
+    if not HUB_NAME.fullmatch(name): raise ValueError(nowhere(name))
+    return checked_folder(from_hub(name, revision, token))
 
 # %% ../nbs/21_sharing.ipynb #21-016
 def push_to_hub(model: Model,
