@@ -30,10 +30,10 @@ CHECKPOINT = "infoae-checkpoint-3"
 
 def fingerprint(data: TensorImages | StreamedImages) -> str:
     "A text that tells two sets apart: number, shape, and a hash of a thousand of the images."
-    if getattr(data, "varies", False):       # a random transform: no two readings are the same
-        return f"{data.n} {tuple(data.shape)} varies"
-    some = (data.some if hasattr(data, "some") else data.first)(1000).cpu().numpy().tobytes()
-    return f"{data.n} {tuple(data.shape)} {hashlib.sha256(some).hexdigest()[:16]}"
+    some = "varies"                          # a random transform: no two readings are the same
+    if not data.varies:
+        some = hashlib.sha256(data.some(1000).cpu().numpy().tobytes()).hexdigest()[:16]
+    return f"{data.n} {tuple(data.shape)} {some}"
 
 
 def adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -187,9 +187,9 @@ def put_back(optimizer: torch.optim.Optimizer,
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 # %% ../nbs/15_checkpoints.ipynb #15-021
-def check_state(device: torch.device, state: Tensor | None, whose: str) -> None:
+def check_state(device: torch.device, state: Any, whose: str) -> None:
     "ValueError for what is no state of a generator of random numbers."
-    try: torch.Generator(device).set_state(state)  # type: ignore[arg-type]
+    try: torch.Generator(device).set_state(state)
     except (RuntimeError, TypeError):
         raise ValueError(f"its state of the {whose} is missing or damaged.") from None
 

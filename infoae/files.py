@@ -8,7 +8,7 @@ __all__ = ['fcntl', 'HIDDEN', 'MOST_TEXT', 'MOST_TENSORS', 'HASHES', 'ASIDE', 'U
            'open_lock', 'locked', 'check_file', 'read_bytes', 'read_text', 'read_json', 'read_lines', 'counted',
            'counted_note', 'content_hash', 'bytes_of', 'notes_hash', 'write_tensors', 'read_tensors', 'check_content',
            'wrong_numbers', 'misfit', 'file_of', 'weights_sha256', 'save_weights', 'check_whole', 'read_weights',
-           'load_weights', 'check_size', 'pretrained', 'weights_in', 'find_weights']
+           'load_weights', 'size_of', 'check_size', 'pretrained', 'weights_in', 'find_weights']
 
 # %% ../nbs/11_files.ipynb #11-002
 import errno
@@ -19,6 +19,7 @@ import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +33,7 @@ from torch import Tensor
 
 from .devices import pick_device
 from .model import CRITICS, Model, SixNetworks
-from .settings import Config, brief, parse_json
+from .settings import Config, brief, parse_json, with_changes
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # Windows has none
 
@@ -151,9 +152,9 @@ def locked(path: Path | str,  # of the lock itself, such as out/".lock"; made, a
                       "the same time.", stacklevel=3)
     try: yield held
     finally:
-        if held: path.unlink(missing_ok=True)
-        os.close(handle)
-        if not held: path.unlink(missing_ok=True)
+        if not held: os.close(handle)
+        with suppress(OSError): path.unlink()        # where others have it open it may stay
+        if held: os.close(handle)                    # only now may the next one begin
 
 # %% ../nbs/11_files.ipynb #11-019
 MOST_TEXT = 2**26     # bytes of a file of settings, a history or lines: 64 MiB
@@ -405,9 +406,16 @@ def load_weights(path: Path | str,  # one file
 MOST_NUMBERS = 2**28  # of all networks: 1 GiB, and in training about five times that
 
 
+@lru_cache(256)
+def size_of(config: Config) -> int:
+    "How many numbers all networks hold."
+    with torch.device("meta"): networks = SixNetworks(config)
+    return sum(t.numel() for t in networks.state_dict().values())
+
+
 def check_size(config: Config) -> None:
     "ValueError for settings that ask for networks which are too large to be made."
-    with torch.device("meta"): n = sum(t.numel() for t in SixNetworks(config).state_dict().values())
+    n = size_of(with_changes(config, s_norm="batch", seed=0))  # spectral norm takes long to set up
     if n <= MOST_NUMBERS: return
     raise ValueError(f"These settings ask for networks of {n:,} numbers ({4 * n / 2**30:,.0f} GiB, "
                      f"and about five times that in training), where the most is {MOST_NUMBERS:,}; "
