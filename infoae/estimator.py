@@ -6,7 +6,7 @@
 __all__ = ['MIN_STEPS', 'PIXELS', 'CONSTANT', 'array_of', 'holds_images', 'stacked', 'read_set', 'by_place', 'unpack',
            'image_shape_of', 'like_pixels', 'Range', 'parts_of', 'range_of', 'Form', 'scale_of', 'form_of', 'margins',
            'part_seen', 'see', 'back', 'in_fractions', 'outside', 'unlikely', 'far_away', 'check_scale', 'Passes',
-           'passes_for', 'Parameters', 'plain', 'seed_of', 'settings_of', 'rows_of', 'learn', 'weights_of', 'logits_of',
+           'passes_for', 'Parameters', 'seed_of', 'settings_of', 'rows_of', 'learn', 'weights_of', 'logits_of',
            'Learns', 'labels_in', 'Clusters', 'chosen_labels', 'new_samples', 'Latents', 'InfoAEClusterer']
 
 # %% ../nbs/26_estimator.ipynb #26-002
@@ -385,11 +385,6 @@ class Parameters(BaseEstimator):
         self.device, self.random_state, self.verbose = device, random_state, verbose
 
 # %% ../nbs/26_estimator.ipynb #26-042
-def plain(value: Any) -> Any:
-    "A number of NumPy or torch, as grid searches and data sets give them, as Python's own."
-    return value.item() if getattr(value, "ndim", 1) == 0 else value
-
-
 def seed_of(random_state: Any  # as scikit-learn takes it
             ) -> int:
     "The seed of a run: a whole number itself, or one drawn."
