@@ -152,9 +152,9 @@ def locked(path: Path | str,  # of the lock itself, such as out/".lock"; made, a
                       "the same time.", stacklevel=3)
     try: yield held
     finally:
-        if held: path.unlink(missing_ok=True)
-        os.close(handle)
-        if not held: path.unlink(missing_ok=True)
+        if not held: os.close(handle)
+        with suppress(OSError): path.unlink()        # where others have it open it may stay
+        if held: os.close(handle)                    # only now may the next one begin
 
 # %% ../nbs/11_files.ipynb #11-019
 MOST_TEXT = 2**26     # bytes of a file of settings, a history or lines: 64 MiB
