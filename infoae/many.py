@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PLAN', 'PIPE', 'BEGUN', 'seeds_of_part', 'parse_seeds', 'n_cores', 'usual_jobs', 'seed_result', 'share_in',
-           'summary_text', 'read_plan', 'python_command', 'stop_at_end', 'end_with_parent', 'start_seed', 'is_done',
-           'last_words', 'how_it_ended', 'let_go', 'stop_all', 'until_free', 'reap', 'side_by_side', 'write_summary',
-           'outcome', 'run_seeds', 'run_plan']
+           'summary_text', 'read_plan', 'python_command', 'stop_at_end', 'end_with_parent', 'last_words',
+           'how_it_ended', 'start_seed', 'is_done', 'let_go', 'stop_all', 'until_free', 'reap', 'side_by_side',
+           'write_summary', 'outcome', 'run_seeds', 'run_plan']
 
 # %% ../nbs/17_many_seeds.ipynb #17-002
 import json
@@ -152,6 +152,26 @@ def end_with_parent() -> None:
     threading.Thread(target=stop_at_end, args=(0,), daemon=True).start()
 
 # %% ../nbs/17_many_seeds.ipynb #17-023
+BEGUN = "$ infoae "  # how the line of a log begins that a start is noted in
+
+
+def last_words(log: Path) -> str:
+    "The last line that a child said since it was started."
+    try: said = log.read_bytes()[-10_000:].decode(errors="replace").rpartition(BEGUN)[2]
+    except OSError as e: return f"its log cannot be read ({e.strerror})"
+    lines = said.strip().splitlines()[1:]
+    return f"the last line of its log: {lines[-1].strip()[:500]}" if lines else "it said nothing"
+
+
+def how_it_ended(status: int,  # of a child; negative: the signal that ended it
+                 log: Path
+                 ) -> str:
+    "How a child ended that did not come to its end."
+    if status >= 0: return f"ended with status {status} ({last_words(log)})"
+    name = {s.value: f", {s.name}" for s in signal.Signals}.get(-status, "")
+    return f"was killed by signal {-status}{name} ({last_words(log)})"
+
+# %% ../nbs/17_many_seeds.ipynb #17-024
 def start_seed(out: Path, seed: int, words: Sequence[str],  # options of `infoae train`
                threads: int                                 # of the child
                ) -> subprocess.Popen:
@@ -173,26 +193,6 @@ def is_done(folder: Path  # of one seed's run
     except ValueError: return False
 
 
-BEGUN = "$ infoae "  # how the line of a log begins that a start is noted in
-
-
-def last_words(log: Path) -> str:
-    "The last line that a child said since it was started."
-    try: said = log.read_bytes()[-10_000:].decode(errors="replace").rpartition(BEGUN)[2]
-    except OSError as e: return f"its log cannot be read ({e.strerror})"
-    lines = said.strip().splitlines()[1:]
-    return f"the last line of its log: {lines[-1].strip()[:500]}" if lines else "it said nothing"
-
-
-def how_it_ended(status: int,  # of a child; negative: the signal that ended it
-                 log: Path
-                 ) -> str:
-    "How a child ended that did not come to its end."
-    if status >= 0: return f"ended with status {status} ({last_words(log)})"
-    name = {s.value: f", {s.name}" for s in signal.Signals}.get(-status, "")
-    return f"was killed by signal {-status}{name} ({last_words(log)})"
-
-
 def let_go(process: subprocess.Popen) -> None:
     "Close the pipe to a child: it stops, if it has not ended yet."
     if process.stdin is not None:
@@ -204,7 +204,7 @@ def stop_all(running: Mapping[int, subprocess.Popen]) -> None:
     for process in running.values(): let_go(process)
     for process in running.values(): process.wait()
 
-# %% ../nbs/17_many_seeds.ipynb #17-026
+# %% ../nbs/17_many_seeds.ipynb #17-027
 def until_free(folder: Path,         # of one seed's run
                seconds: float = 60   # at most
                ) -> None:
@@ -250,7 +250,7 @@ def side_by_side(out: Path,
             time.sleep(0.2)
     finally: stop_all(running)
 
-# %% ../nbs/17_many_seeds.ipynb #17-028
+# %% ../nbs/17_many_seeds.ipynb #17-029
 def write_summary(out: Path, results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     "Sum up the seeds, and write summary.json and summary.md."
     found = summarise(results)
@@ -270,7 +270,7 @@ def outcome(folder: Path,  # of one seed's run
     if whole or failed: return {**result, "died": False}
     return {**result, "status": how_it_ended(status, log), "died": True}
 
-# %% ../nbs/17_many_seeds.ipynb #17-030
+# %% ../nbs/17_many_seeds.ipynb #17-031
 def run_seeds(out: Path,                          # the folder of all; new, or gone on with
               seeds: Sequence[int],
               words: Sequence[str],               # options of `infoae train` for each seed
