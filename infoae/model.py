@@ -54,11 +54,7 @@ class SixNetworks(nn.Module):
         super().__init__()
         self.config = config
         self.notes: dict[str, str] = {}               # what lay beside the weights in their file
-        with own_numbers(config.seed): self._make(config, critics)
-
-    def _make(self, c: Config, critics: bool) -> None:
-        "The networks; a class of other networks makes others here."
-        put_networks(self, c, critics)
+        with own_numbers(config.seed): put_networks(self, config, critics)
 
     @property
     def device(self) -> torch.device:
