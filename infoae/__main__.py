@@ -747,7 +747,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
     lines = []
     for row in rows:
         known = ours.get((row["recipe"], row["seed"]))
-        same = known and known["weights_sha256"] == row["weights_sha256"]
+        same = known and known["weights_sha256"] == row.get("weights_sha256")
         said = "the same" if same else "other bits" if known else "no line in the package"
         lines.append(f"{row['seed']:4}   {percent(row['accuracy']):8}   "
                      f"{percent(known['accuracy'] if known else None):8}   {said}")

@@ -437,7 +437,7 @@ def rows_of(est: Any,            # an `InfoAEClusterer`
     if not reset: check_scale(est.form_, rows)
     return rows
 
-
+# %% ../nbs/26_estimator.ipynb #26-046
 def learn(est: Any,                                # an `InfoAEClusterer` that has its form_
           rows: np.ndarray, config: Config,
           passes: int = 1,                         # over the rows, an epoch
@@ -466,7 +466,7 @@ def weights_of(t: Trainer) -> dict[str, Tensor]:
     return {name: q.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, q in t.model.state_dict().items()}
 
-# %% ../nbs/26_estimator.ipynb #26-048
+# %% ../nbs/26_estimator.ipynb #26-049
 CONSTANT = {"decay_from": 1.0, "boost": 1.0, "marginal_boost": 1.0, "mapped_from": 0.0}  # of parts
 
 
@@ -515,7 +515,7 @@ class Learns(Parameters):
         self.labels_ = logits_of(self, rows)[:, self.categories_].argmax(dim=1).numpy()
         return self
 
-# %% ../nbs/26_estimator.ipynb #26-053
+# %% ../nbs/26_estimator.ipynb #26-054
 def labels_in(y: Any) -> np.ndarray: # (n,)
     "Labels of any kind as an array, by their place; ValueError for what is no row of labels."
     if isinstance(y, list | tuple): y = [plain(label) for label in y]
@@ -546,7 +546,7 @@ class Clusters(ClusterMixin, Learns):
         check_consistent_length(labels, y)
         return accuracy(labels, np.unique(y, return_inverse=True)[1])
 
-# %% ../nbs/26_estimator.ipynb #26-056
+# %% ../nbs/26_estimator.ipynb #26-057
 def chosen_labels(category: Any,             # a label, or one for each sample; None: drawn
                   n: int, k: int,            # samples; labels that there are
                   rng: np.random.RandomState
@@ -572,7 +572,7 @@ def new_samples(est: Any,                    # fitted
     z = torch.from_numpy(rng.uniform(-1, 1, (n, est.model_.config.z_dim))).float()
     return back(est.form_, est.model_.generate(torch.from_numpy(est.categories_[labels]), z))
 
-# %% ../nbs/26_estimator.ipynb #26-058
+# %% ../nbs/26_estimator.ipynb #26-059
 class Latents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Parameters):
     "The latents of a fitted `InfoAEClusterer`, and what is made of them."
 
@@ -611,7 +611,7 @@ class Latents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Parameters):
         paths = self.model_.interpolate(begin, end, steps)
         return back(self.form_, paths.flatten(0, 1)).reshape(len(begin), -1, *self.form_.sample)
 
-# %% ../nbs/26_estimator.ipynb #26-060
+# %% ../nbs/26_estimator.ipynb #26-061
 class InfoAEClusterer(Latents, Clusters):
     "Clusters, latents and samples of images or rows by InfoAE, for scikit-learn; no label is read."
 

@@ -82,7 +82,7 @@ def row_self_critic(c: Config, d: int) -> DensePair:
 # %% ../nbs/25_rows.ipynb #25-013
 ROW_NOISE = 0.1  # how far T moves a number, of [-1,1]
 
-
+# %% ../nbs/25_rows.ipynb #25-014
 class RowModel(Model):
     "`Model` on rows of numbers, seen as (B,1,1,d): dense E, D, Di and S in place of convolutions."
 

@@ -26,6 +26,8 @@ import torch
 from tqdm import tqdm
 
 from .checkpoints import check_same, save_checkpoint
+from .data import Bar
+from .devices import tell_of_threads
 from infoae.files import (
     HIDDEN,
     clear_leftovers,
@@ -308,8 +310,8 @@ def progress_bar(show: bool | None,  # None: only on a terminal
                  **options: Any      # of tqdm
                  ) -> tqdm:
     "A progress bar on stderr, with which nothing ends when its terminal goes away."
-    return tqdm(**options, file=Screen(sys.stderr), dynamic_ncols=True,
-                disable=None if show is None else not show)
+    return Bar(**options, file=Screen(sys.stderr), dynamic_ncols=True,
+               disable=None if show is None else not show)
 
 
 def bar_of(t: Trainer, show: bool | None) -> tqdm:
@@ -370,6 +372,7 @@ def run_held(t: Trainer,                       # new, or put back by `load_check
              ) -> Trainer:                     # at its end
     "As `run`, in a folder that this process holds already."
     out = None if rank() or out is None else Path(out)     # the first process writes for all
+    tell_of_threads(t.device, t.config.width)
     with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
         all_epochs(t, out, on_epoch, show)
         if out: write_end(t, out)
