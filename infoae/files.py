@@ -340,7 +340,8 @@ def file_of(model: Model,
     tensors = {name: t for name, t in model.state_dict().items()
                if name.split(".")[0] not in CRITICS}
     own = {"format": FORMAT, "config": model.config.to_json()}
-    return tensors, {**model.notes, **notes, **own}
+    kept = getattr(model, "notes", {})                 # networks of another make have none
+    return tensors, {**kept, **notes, **own}
 
 
 def weights_sha256(model: Model) -> str:  # 64 hexadecimal digits
