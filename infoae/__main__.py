@@ -47,7 +47,7 @@ def end_with(status: int,  # of the process
     return end
 
 # %% ../nbs/28_cli.ipynb #28-008
-WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+WAITING = {"GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1"}  # turns of GNU's; milliseconds
 
 
 def open_standard() -> None:
@@ -64,6 +64,7 @@ def begin() -> None:
     "Set what holds for the whole process of the command."
     on_signals(end_with(130, b"infoae: stopped.\n"))
     open_standard()
+    if "OMP_WAIT_POLICY" in os.environ: return
     for name, value in WAITING.items(): os.environ.setdefault(name, value)
 
 
@@ -684,7 +685,8 @@ def openmp() -> str:
     from threadpoolctl import threadpool_info
     found = {f"{lib['prefix']} {lib['num_threads']}" for lib in threadpool_info()
              if lib["user_api"] == "openmp"}
-    waits = [f"{name}={os.environ[name]}" for name in WAITING if name in os.environ]
+    waits = [f"{name}={os.environ[name]}" for name in ("OMP_WAIT_POLICY", *WAITING)
+             if name in os.environ]
     return f"{', '.join(sorted(found)) or 'none'} threads; {', '.join(waits) or 'usual waiting'}"
 
 

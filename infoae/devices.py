@@ -86,7 +86,8 @@ def tell_of_threads(device: torch.device,
                     width: int      # base channels of the networks
                     ) -> None:
     "A warning, once in a process, where several CPU threads are likely to wait for each other."
-    yields = os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
+    yields = "GOMP_SPINCOUNT" in os.environ or \
+        os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
     if device.type != "cpu" or torch.get_num_threads() == 1 or yields or _TOLD: return
     if width <= 8: why = f"networks of width {width} are too narrow to share out"
     elif busy_cores() > 0.75 * n_cores(): why = "other programs keep the cores busy"
