@@ -91,8 +91,7 @@ class RowModel(Model):
                  critics: bool = True):        # False: no Di and S
         "Random weights of the configuration's seed; nobody else's random numbers move."
         nn.Module.__init__(self)                       # not the networks of images
-        self.config, self.n_columns = config, n_columns
-        self.notes: dict[str, str] = {}
+        self.config, self.n_columns, self.notes = config, n_columns, dict[str, str]()
         with own_numbers(config.seed): self._make(config, n_columns, critics)
 
     def _make(self, c: Config, d: int, critics: bool) -> None:
