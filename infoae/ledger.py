@@ -63,12 +63,13 @@ def last_model(out: Path | str  # a run's folder
     if final.exists(): return load_weights(final)
     config = stored_config(out)
     model = random_model(config).eval()
+    def kept(name: str) -> bool: return name.split(".")[0] not in model.critics
     if not checkpoint.exists(): return model
     tensors, notes = read_checkpoint(checkpoint)
     check_same(notes["config"], config)
     found = under(tensors, "average" if config.average else "model")
     wanted = {name: q for name, q in model.state_dict().items()  # an average has no critics
-              if not config.average or name.split(".")[0] in MAKERS}
+              if not config.average or kept(name)}
     if why := misfit(wanted, found): raise damaged(checkpoint, f"{why}.")
     model.load_state_dict(found, strict=not config.average)
     return model
