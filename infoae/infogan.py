@@ -54,7 +54,8 @@ def first_weights(layer: nn.Module) -> None:
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(layer.weight, 1.0, 0.02)
-    if getattr(layer, "bias", None) is not None: nn.init.zeros_(layer.bias)
+    bias = getattr(layer, "bias", None)
+    if bias is not None: nn.init.zeros_(bias)
 
 # %% ../nbs/40_infogan.ipynb #40-009
 class InfoGAN(System):
