@@ -45,7 +45,7 @@ from infoae.files import (
 )
 from .many import run_seeds
 from .method import random_model
-from .model import MAKERS, Model, Networks, system_of
+from .model import MAKERS, Model, Networks, is_other
 from .runs import checkpoint_path, stored_config
 from .settings import RECIPES, SYSTEMS, Config, brief, check_setting, recipe
 
@@ -61,7 +61,7 @@ def run_name(config: Config) -> str:
     "The recipe; of another system with another number of categories than its source's, that too."
     name, K = config.recipe, config.n_categories
     if name not in SYSTEMS: return name
-    if system_of(config) is None: return f"{name} of version 0.1"
+    if not is_other(config): return f"{name} of version 0.1"
     return name if K == RECIPES[name].n_categories else f"{name}, K = {K}"
 
 # %% ../nbs/18_ledger.ipynb #18-008
@@ -139,7 +139,7 @@ def told_by_source(model: Networks,
                    naming: tuple[Tensor, Numbers]     # images and labels that name categories
                    ) -> dict[str, Any]:               # named_by, named_accuracy, names
     "Another system's accuracy by the rule of its source; nothing for InfoAE."
-    if system_of(model.config) is None: return {}
+    if not is_other(model.config): return {}
     rule, categories = NAMED_BY[model.config.recipe], model.predict(images).cpu()
     if rule == "match": naming = images, labels       # the best match on what is scored
     names = category_names(model.predict_proba(naming[0]), naming[1], rule)
@@ -156,11 +156,10 @@ def ledger_row(out: Path | str,      # the folder of a run that has ended
     config, history, model = stored_config(out), ended_history(out), last_model(out)
     if model.config != config or history.get("weights_sha256") not in (None, weights_sha256(model)):
         raise ValueError(f"The weights in {out} are not those of its run; get the folder again.")
-    own = system_of(config) is not None and naming is None   # a system's names come from elsewhere
-    named = load(config.data, "dev") if own else naming or (images, labels)
+    if naming is None: naming = load(config.data, "dev") if is_other(config) else (images, labels)
     return {"recipe": config.recipe, "seed": config.seed, **told_by_history(history),
             **told_by_labels(model, images, labels),
-            **told_by_source(model, images, labels, named), "config": json.loads(config.to_json()),
+            **told_by_source(model, images, labels, naming), "config": json.loads(config.to_json()),
             "digest": config.digest(), "weights_sha256": weights_sha256(model)}
 
 # %% ../nbs/18_ledger.ipynb #18-022
