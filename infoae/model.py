@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data import Noise, as_images, as_noise, own_numbers, random_affine, to_model
+from .data import Noise, as_images, as_noise, own_numbers, random_map, to_model
 from .networks import Classifier, Decoder, Discriminator, Encoder, Generator, SelfCritic
 from .settings import SYSTEMS, Config
 
@@ -67,7 +67,7 @@ class Networks(nn.Module):
           strength: float = 1.0                          # 0 to 4
           ) -> Tensor:                                   # as x, without gradient
         "Each image under a small random map that leaves its category as it is."
-        return random_affine(x, noise, strength)
+        return random_map(x, noise, strength, self.config.maps)
 
     def images(self, images: Any) -> Tensor:
         "(n,channels,H,W) bytes of any set of images."
