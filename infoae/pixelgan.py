@@ -17,7 +17,7 @@ from .aae import dense, told, with_holes
 from .data import StreamedImages, TensorImages
 from .evaluation import signs
 from .method import System, check_shape, note, random_model
-from .model import draw_c, one_hot
+from .model import draw_c
 from .settings import Config
 from .step import Part, rights
 from .trainer import Batch, Method, Player
