@@ -309,7 +309,8 @@ RECIPES: dict[str, Config] = {
     "information-only": replace(_infomax, recipe="information-only", leave_out=LOSSES),
     "infogan": Config(recipe="infogan", z_dim=62, lr=1e-3, lr_critics=2e-4, epochs=11),
     "aae": Config(recipe="aae", n_categories=30, z_dim=10, epochs=50),
-    "catgan": Config(recipe="catgan", n_categories=20, z_dim=128, epochs=50),
+    "catgan": Config(recipe="catgan", n_categories=20, z_dim=128, batch_size=100, lr=1e-3,
+                     lr_critics=3e-4, epochs=30, decay_from=0.5),
     "pixelgan": Config(recipe="pixelgan", n_categories=30, epochs=20),
 }
 SYSTEMS = ("infogan", "aae", "catgan", "pixelgan")  # recipes of other methods than InfoAE
