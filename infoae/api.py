@@ -80,7 +80,7 @@ class InfoAE(Model):
         "Write encoder.onnx, generator.onnx and decoder.onnx to a folder."
         return export_onnx(self, path)
 
-# %% ../nbs/22_api.ipynb #22-021
+# %% ../nbs/22_api.ipynb #22-023
 def trainer_for(images: Any,                            # images, or a data set of them
                 config: Config,
                 device: str | torch.device | None = None,   # None: the fastest that is there
@@ -96,7 +96,7 @@ def trainer_for(images: Any,                            # images, or a data set 
     with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
         return Trainer(method_of(config, opened, on, networks, distance), opened, on)
 
-# %% ../nbs/22_api.ipynb #22-024
+# %% ../nbs/22_api.ipynb #22-026
 def check_call(config: Any, **functions: Any) -> None:
     "TypeError for settings that are none, or for what should be a function and is none."
     if not isinstance(config, Config):
@@ -131,7 +131,7 @@ def saved_run(out: Path           # a run's folder
     if isinstance(why, ValueError): raise why
     return None
 
-# %% ../nbs/22_api.ipynb #22-026
+# %% ../nbs/22_api.ipynb #22-028
 def resume_from(t: Trainer, path: Path,             # its checkpoint
                 say: Callable[[str], None],
                 saved: tuple | None = None          # what `read_checkpoint` gave; None: it is read

@@ -116,6 +116,8 @@ class ImageSettings:
     "What an image is."
     image_size: int = paper(28, "height and width of the images in pixels", low=8, high=128)
     channels: int = paper(1, "channels of the images", low=1, high=3)
+    fit: str = ours("pad", "how pictures that are not square become so, where they are read from "
+                    "files (02_data)", choices=("pad", "crop"))
 
 # %% ../nbs/01_settings.ipynb #01-019
 @dataclass(frozen=True)
@@ -186,8 +188,12 @@ class InformationSettings:
     radius_neighbour: int = ours(10, "which neighbour that is", low=1)
     radius_step: float = ours(10.0, "step of the power iteration that finds the worst direction",
                               above=0)
-    map_strength: float = ours(1.4, "size of the affine maps; 1: 15 degrees, 15 degrees of shear, "
-                               "12 %, 1.7 of 28 pixels", low=0, high=4)
+    map_strength: float = ours(1.4, "size of the small maps; 1: as in 02_data, for digits 15 "
+                               "degrees, 15 degrees of shear, 12 %, 1.7 of 28 pixels",
+                               low=0, high=4)
+    maps: str = ours("digits", "which small maps leave a category alone (02_data); none: no map "
+                     "does, and the term is left out", choices=("digits", "photos", "clothes",
+                                                                "none"))
 
 # %% ../nbs/01_settings.ipynb #01-031
 OLD_NAMES = {  # of settings in files of version 0.1; None: gone
@@ -314,13 +320,14 @@ RECIPES: dict[str, Config] = {
     "pixelgan": Config(recipe="pixelgan", n_categories=30, epochs=20),
 }
 SYSTEMS = ("infogan", "aae", "catgan", "pixelgan")  # recipes of other methods than InfoAE
-FITTED: dict[str, dict[str, Any]] = {  # what a small data set needs: passes, small batches, width
+FITTED: dict[str, dict[str, Any]] = {  # what a data set needs: its size, more passes where small
     "digits": {"epochs": 30, "batch_size": 64, "width": 8},
+    "usps": {"image_size": 16, "epochs": 40},
 }
 
 # %% ../nbs/01_settings.ipynb #01-052
 def recipe(name: str = "infomax",  # one of RECIPES
-           data: str = "mnist",    # the data set's name; "digits" has settings that fit its size
+           data: str = "mnist",    # the data set's name; those in FITTED have settings of their own
            **changes: Any          # any settings
            ) -> Config:            # the settings
     "The settings of a named recipe; ValueError for an unknown name or setting."
