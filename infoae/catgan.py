@@ -7,7 +7,7 @@ __all__ = ['LEAK', 'NETWORKS', 'DEVIATION', 'conv', 'sorter', 'painter', 'CatGAN
            'sheet', 'names', 'named_error', 'method']
 
 # %% ../nbs/42_catgan.ipynb #42-002
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from io import BytesIO
 
@@ -93,14 +93,16 @@ def judged(m: CatGAN,
     return real, generated
 
 
-def catgan_step(m: CatGAN, batch: Batch) -> Iterator[Part]:
+def catgan_step(m: CatGAN, batch: Batch,
+                judge: Callable[..., tuple[Tensor, Tensor]] = judged  # how D is asked
+                ) -> Iterator[Part]:
     "One step: D against the images of now, then G against the D of now."
     x, made = batch.x / 2 + 0.5, m.G(draw_z(m, len(batch.x), batch.noise))
-    real, generated = judged(m, x, made.detach(), batch.noise)
+    real, generated = judge(m, x, made.detach(), batch.noise)
     all_real, each_real = -marginal(real, batch.log_mean), conditional(real)
     each_made = conditional(generated)
     yield "D", each_real - all_real - each_made, {"H_all_real": all_real, "H_each_real": each_real}
-    generated = judged(m, x, made, batch.noise)[1]
+    generated = judge(m, x, made, batch.noise)[1]
     all_made, each_made = -marginal(generated, batch.log_mean), conditional(generated)
     yield "G", each_made - all_made, {"H_all_made": all_made, "H_each_made": each_made}
 
