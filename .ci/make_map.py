@@ -4,19 +4,17 @@
 
 Writes infoae/assets/mnist/map.safetensors: of the first 1,000 test images of MNIST the latents
 E(x), where t-SNE puts them, their categories C(E(x)) and their labels. No image is in it. The
-SHA-256 of the weights is kept beside the numbers, and nbs/27_demo.ipynb and `infoae demo` refuse a
+`weights_sha256` is kept beside the numbers, and nbs/27_demo.ipynb and `infoae demo` refuse a
 map that other weights made.
 """
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from sklearn.manifold import TSNE
 
 from infoae.api import InfoAE
 from infoae.data import load
-from infoae.files import write_file
-from infoae.ledger import weights_sha256
+from infoae.files import weights_sha256, write_tensors
 
 POINTS = 1000
 MAP = Path(__file__).parents[1]/"infoae"/"assets"/"mnist"/"map.safetensors"
@@ -38,5 +36,5 @@ if __name__ == "__main__":
         "weights_sha256": weights_sha256(model),
         "images": f"the first {POINTS} test images of MNIST",
     }
-    write_file(MAP, save({name: t.contiguous() for name, t in tensors.items()}, notes))
+    write_tensors(MAP, tensors, notes)
     print(f"{MAP.name}: {POINTS} points, {MAP.stat().st_size / 1000:.0f} kB")

@@ -7,27 +7,45 @@ of each recipe the weights go to infoae/assets/NAME/, and what training wrote ab
 nbs/results/mnist-RECIPE-0/. Nothing is chosen: it is always seed 0, and weights that are not the
 line's are refused. README's picture, nbs/results/generated-digits.png, is drawn anew from the
 weights `mnist` of the package; `python .ci/ship_weights.py --picture` does only that.
+
+    python .ci/ship_weights.py --renew  # after a change of the format or of the settings' names
+
+writes the weights, the map and the rows that name them anew in the format of now. No number
+changes: the tensors are compared bit by bit. What a line of version 0.1 called `weights_sha256` was
+another hash, and is kept there as `numbers_sha256_v1`.
 """
 import argparse
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from infoae.evaluation import samples
-from infoae.files import load_weights, write_file
-from infoae.ledger import SHIPPED, add_row, read_ledger, settings_of, weights_sha256
+from infoae.files import (
+    load_weights,
+    read_json,
+    read_lines,
+    read_tensors,
+    save_weights,
+    weights_sha256,
+    write_file,
+    write_tensors,
+)
+from infoae.ledger import SHIPPED, add_row, numbers_sha256_v1, read_ledger, settings_of
 from infoae.model import Model
 from infoae.plots import mosaic
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS, RESULTS = ROOT/"infoae"/"assets", ROOT/"nbs"/"results"
 LEDGER, PICTURE = RESULTS/"ledger.jsonl", RESULTS/"generated-digits.png"
+MAP = ASSETS/"mnist"/"map.safetensors"
 ZOOM, HEAD = 2, 30  # screen pixels for a pixel of an image; height of the names above the columns
 
 
@@ -69,12 +87,55 @@ def ship(name: str, row: dict, run: Path) -> None:
     print(f"{name}: {row['recipe']}, seed {row['seed']}, {100 * row['accuracy']:.2f} %")
 
 
+def renewed_row(row: dict, names: Mapping[str, str]) -> dict:
+    """A line or row whose hash of weights is that of now, where one is known."""
+    row, sha = dict(row), row.get("weights_sha256")
+    if row["environment"]["infoae"] == "0.1.0" and "numbers_sha256_v1" not in row:
+        row["numbers_sha256_v1"] = row.pop("weights_sha256")
+    now = names.get(sha) or names.get(row.get("numbers_sha256_v1"))
+    return {**row, "weights_sha256": now} if now else row
+
+
+def renew() -> None:
+    """Write the package's weights, its map and all rows about them in the format of now."""
+    names = {}  # the hash of now by that of before, and by that of version 0.1
+    for name in SHIPPED:
+        path = ASSETS/name/"weights.safetensors"
+        before, notes = read_tensors(path)
+        model = load_weights(path)
+        now = weights_sha256(model)
+        names |= {numbers_sha256_v1(model): now, notes.get("sha256", now): now}
+        if notes.get("sha256") != now: save_weights(model, path)
+        after, _ = read_tensors(path)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[key].view(-1).view(torch.uint8),
+                               after[key].view(-1).view(torch.uint8)) for key in before)
+    for path in sorted(ASSETS.glob("*/ledger.json")):
+        write_file(path, json.dumps(renewed_row(read_json(path), names)).encode())
+    for path in LEDGER, RESULTS/"ledger-first.jsonl":
+        rows = [renewed_row(row, names) for row in read_lines(path)]
+        write_file(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    reuse = RESULTS/"reuse.jsonl"  # its rows name the weights that they are of, or none
+    rows = [{**row, "weights_sha256": names.get(row["weights_sha256"], row["weights_sha256"])}
+            for row in read_lines(reuse)]
+    write_file(reuse, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    tensors, notes = read_tensors(MAP)
+    of = names.get(notes["weights_sha256"], notes["weights_sha256"])
+    if notes["weights_sha256"] != of:
+        write_tensors(MAP, tensors, {"images": notes["images"], "weights_sha256": of})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("runs", type=Path, nargs="?")
     what.add_argument("--picture", action="store_true", help="only draw README's picture")
-    runs = parser.parse_args().runs
+    what.add_argument("--renew", action="store_true", help="only write all in the format of now")
+    args = parser.parse_args()
+    runs = args.runs
+    if args.renew:
+        warnings.simplefilter("ignore", UserWarning)  # that the format is an old one
+        renew()
     known = [settings_of(row) for row in read_ledger(LEDGER)] if runs else []
     for row in read_ledger(runs/"ledger.jsonl") if runs else []:
         if settings_of(row) not in known: add_row(LEDGER, row)
@@ -82,4 +143,4 @@ if __name__ == "__main__":
     for name, recipe in SHIPPED.items() if runs else ():
         row, run = rows.get((recipe, 0)), runs/recipe/"seed-0"
         if row and (run/"weights.safetensors").exists(): ship(name, row, run)
-    draw_picture()
+    if not args.renew: draw_picture()

@@ -3,10 +3,11 @@
 What is listed in `__all__` is loaded when it is first used.
 """
 from importlib import import_module
-from importlib.metadata import version as _version
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # nothing is loaded here but what Python has loaded already
 if TYPE_CHECKING:
+    from typing import Any
+
     from infoae.api import InfoAE, train
     from infoae.data import as_images, load
     from infoae.devices import pick_device
@@ -35,9 +36,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     "A name of `__all__`, whose module is imported now, or the version."
-    if name == "__version__": return _version("infoae")
+    if name == "__version__": return import_module("importlib.metadata").version("infoae")
     if name in _HOME: return getattr(import_module(f"infoae.{_HOME[name]}"), name)
     raise AttributeError(f"module 'infoae' has no attribute {name!r}")
 

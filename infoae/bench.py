@@ -278,7 +278,7 @@ images = torch.randint(0, 256, (60_000, 1, 28, 28), dtype=torch.uint8)
 t = trainer_for(images, recipe("infomax"), "cpu")
 t.go_to(int(0.6 * t.total_steps))
 for _, (index, batch) in zip(range(20), t.data.batches(128, t.order)): t.step(index, batch)
-signs(t.final, t.data.first(10_000))
+signs(t.final, t.data.some(10_000))
 print(json.dumps({"peak_mb": peak() - before, "torch_mb": before}))
 """
 

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data import StreamedImages, TensorImages
+from .data import StreamedImages, TensorImages, own_numbers
 from .evaluation import sample_sheet, signs
+from .files import check_size
 from .information import distances, information, phases, weighted_sum
-from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z, own_numbers
+from .model import CRITICS, MAKERS, Model, SixNetworks, draw_c, draw_z
 from .ranks import from_first
 from .settings import Config
 from .step import Part, Pass, Values, infoae_step
@@ -69,6 +70,7 @@ def random_model(config: Config,
                  networks: Callable[[Config], Any] = Model  # makes all networks; called once
                  ) -> Any:                                  # what it made, on the CPU
     "A model with the random weights of a seed; the caller's random numbers stay as they were."
+    check_size(config)
     with torch.device("cpu"), own_numbers(config.seed): return networks(config)
 
 # %% ../nbs/14_method.ipynb #14-016
@@ -86,6 +88,9 @@ def infoae_method(config: Config,
     if tuple(data.shape) != model.shape:
         raise ValueError(f"The images are {tuple(data.shape)}; the configuration says "
                          f"{model.shape}: set image_size and channels.")
+    if distance is not None and distance.shape not in ((0,), (data.n,)):
+        raise ValueError(f"The near distances are {tuple(distance.shape)}; of {data.n} images they "
+                         f"have to be ({data.n},).")
     asked = bool(config.adversarial_weight)
     if asked and distance is None:
         distance = from_first(lambda: distances(data, config.radius_neighbour))

@@ -4,16 +4,14 @@
 
 # %% auto #0
 __all__ = ['LEAK', 'n_halvings', 'init_normal', 'conv_stack', 'Encoder', 'count_parameters', 'Decoder', 'Generator', 'Classifier',
-           'Discriminator', 'SelfCritic', 'Drawn']
+           'Discriminator', 'SelfCritic']
 
 # %% ../nbs/03_networks.ipynb #03-002
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.utils._python_dispatch import TorchDispatchMode
 
 # %% ../nbs/03_networks.ipynb #03-007
 LEAK = 0.1  # slope of leaky ReLU below zero
@@ -180,32 +178,3 @@ class SelfCritic(nn.Module):
                 ) -> Tensor:       # (B,) logits
         "Above zero: a generated pair."
         return self.joint(torch.cat([self.on_x(x), self.on_z(latent)], dim=1)).squeeze(1)
-
-# %% ../nbs/03_networks.ipynb #03-050
-_FLOATS = {getattr(torch.ops.aten, name).default for name in ("zeros", "ones", "rand", "randn")} \
-    | {torch.ops.aten.empty.memory_format}           # where no number format is named
-
-
-class Drawn(TorchDispatchMode):
-    "Inside, and in this thread, one generator gives all random numbers; floats are float32."
-
-    def __init__(self, generator: torch.Generator):  # on the device where the numbers are wanted
-        super().__init__()
-        self.generator = generator
-
-    def __torch_dispatch__(self, f: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        "The operation; one that draws is given the generator, unless it has one."
-        kwargs = dict(kwargs or {})
-        if f in _FLOATS: kwargs.setdefault("dtype", torch.float32)
-        if torch.Tag.nondeterministic_seeded not in f.tags or kwargs.get("generator"):
-            return f(*args, **kwargs)
-        if f is torch.ops.aten.native_dropout.default: return self.dropout(*args)
-        if "generator" not in {argument.name for argument in f._schema.arguments}:
-            kind = f._overloadname                   # rand has another form, rand.generator
-            f = getattr(f.overloadpacket, "generator" if kind == "default" else f"{kind}_generator")
-        return f(*args, **kwargs, generator=self.generator)
-
-    def dropout(self, x: Tensor, p: float, train: bool | None = True) -> tuple[Tensor, Tensor]:
-        "What dropout leaves of x, and the mask; torch's own on a GPU takes no generator."
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= p
-        return x * kept / (1 - p), kept

@@ -24,7 +24,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from .evaluation import samples
+from .evaluation import most_rows, samples, single
 from .model import Model, existing
 from .settings import OLD_NAMES
 
@@ -335,6 +335,18 @@ def one_step(dpi: float = 70  # dots per inch; the figure is 10 by 9 inches
     return fig
 
 # %% ../nbs/09_plots.ipynb #09-047
+def _as_tensor(images: Tensor | np.ndarray, name: str) -> Tensor:
+    "Numbers of any type and order as a tensor on the CPU; TypeError or ValueError for others."
+    if isinstance(images, Tensor): return images.detach().cpu()
+    if np.ma.is_masked(images):
+        raise ValueError(f"{name} is masked in places; fill or leave out what is masked.")
+    if images.dtype.kind not in "buif":
+        raise TypeError(f"{name} holds {images.dtype}; give uint8 from 0 to 255 or floats from 0 "
+                        "to 1.")
+    dtype = np.float64 if images.dtype.itemsize > 8 else images.dtype.newbyteorder("=")
+    return torch.from_numpy(np.array(images, dtype=dtype, order="C"))
+
+
 def _images(images: Tensor | np.ndarray,  # uint8 from 0 to 255, or floats from 0 to 1
             axes: str,                    # in words: "N, channels, H, W"; these three come last
             name: str = "images"          # for the message
@@ -343,8 +355,7 @@ def _images(images: Tensor | np.ndarray,  # uint8 from 0 to 255, or floats from 
     if not isinstance(images, (Tensor, np.ndarray)):
         raise TypeError(f"{name} is a {type(images).__name__}; give a tensor or an array of shape "
                         f"({axes}).")
-    x = images.detach().cpu() if isinstance(images, Tensor) else \
-        torch.from_numpy(np.ascontiguousarray(images))
+    x = _as_tensor(images, name)
     if x.dim() != axes.count(",") + 1 or 0 in x.shape or x.shape[-3] not in (1, 3):
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected ({axes}) with 1 or 3 "
                          "channels and nothing empty.")
@@ -421,7 +432,7 @@ def _points(latents: Tensor | np.ndarray,                 # (N, latent_dim)
     "Points and their labels; ValueError for shapes that do not fit, or NaN."
     x = (latents.detach().float().cpu().numpy() if isinstance(latents, Tensor)
          else np.asarray(latents, dtype=np.float32))
-    y = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    y = np.array([single(label) for label in labels])
     if x.ndim != 2 or x.shape[0] < 5 or x.shape[1] < 2:
         raise ValueError(f"latents has shape {x.shape}; expected (N, latent_dim) with at least 5 "
                          "points of at least 2 numbers.")
@@ -430,7 +441,10 @@ def _points(latents: Tensor | np.ndarray,                 # (N, latent_dim)
                          "latents.")
     if not np.isfinite(x).all():
         raise ValueError("latents holds NaN or infinity; give finite numbers.")
-    return x, y
+    if (x == x[0]).all():
+        raise ValueError("All latents are the same, so there is nothing to map; give images that "
+                         "differ, or a trained model.")
+    return x, y if y.dtype.kind != "O" else y.astype(str)
 
 # %% ../nbs/09_plots.ipynb #09-063
 def _colours(n: int) -> list:
@@ -447,9 +461,9 @@ def latent_map(latents: Tensor | np.ndarray,  # (N, latent_dim) of E(x), latent_
     "Figure 2 (b): latents in two dimensions by t-SNE, coloured by label; ValueError as `_points`."
     x, y = _points(latents, labels)
     if n < 5: raise ValueError(f"n is {n}; a map needs at least 5 points.")
-    keep = np.random.default_rng(seed).permutation(len(x))[:n]
+    keep = np.random.default_rng(int(seed)).permutation(len(x))[:n]
     x, y = x[keep], y[keep]
-    at = TSNE(random_state=seed, perplexity=min(30.0, (len(x) - 1) / 3)).fit_transform(x)
+    at = TSNE(random_state=int(seed), perplexity=min(30.0, (len(x) - 1) / 3)).fit_transform(x)
     fig = Drawing(figsize=(5, 4), dpi=70, layout="constrained")
     ax, of = fig.subplots(), np.unique(y)
     for label, colour in zip(of, _colours(len(of)), strict=True):
@@ -622,9 +636,11 @@ def usage_curves(history: Mapping  # what training returns and history.json hold
 def _counts(matrix: Tensor | np.ndarray  # (K, classes)
             ) -> np.ndarray:             # (K, classes) int64
     "A table of counts; ValueError for anything else."
-    m = matrix.cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
-    if m.ndim != 2 or 0 in m.shape or m.dtype.kind not in "iuf" or not np.isfinite(m).all() \
-            or (m < 0).any() or (m != m.round()).any():
+    if isinstance(matrix, Tensor): matrix = matrix.detach().cpu().double()
+    m = np.asarray(matrix)
+    table = m.ndim == 2 and 0 not in m.shape and m.dtype.kind in "iuf"
+    if not table or np.ma.is_masked(matrix) or not np.isfinite(m).all() or (m < 0).any() \
+            or (m >= 2**53).any() or (m != m.round()).any():
         raise ValueError(f"matrix is {m.dtype} of shape {m.shape}; expected a table of counts, "
                          "whole numbers of at least 0, one row a category.")
     return m.astype(np.int64)
@@ -686,16 +702,18 @@ def ends_of_paths(categories: Tensor,  # (N,) of the images
 
 # %% ../nbs/09_plots.ipynb #09-116
 def all_figures(model: Model,        # trained, with G and D
-                images: Tensor,      # (n,channels,H,W) uint8
-                labels: Tensor,      # (n,) only for the colours of figure 2(b)
+                images: Any,         # (n,channels,H,W) as `predict` takes them
+                labels: Any,         # (n,) only for the colours of figure 2(b)
                 points: int = 2000,  # of the map of latents
                 rows: int = 10,      # samples of a category, and paths
                 steps: int = 10      # of a path
                 ) -> dict[str, Figure]:  # five figures by their names
     "Figure 1 and the four panels of figure 2; ValueError for a model without D or G."
     for name in ("D", "G"): existing(model, name)
+    images = model.images(images)
     begin, other, same = ends_of_paths(model.predict(images).cpu(), rows)
-    return {"figure1": architecture(), "figure2a": category_samples(model, rows),
+    return {"figure1": architecture(),
+            "figure2a": category_samples(model, min(rows, most_rows(model))),
             "figure2b": latent_map(model.encode(images[:points]), labels[:points], n=points),
             "figure2c": interpolations(model.interpolate(images[begin], images[other], steps)),
             "figure2d": interpolations(model.interpolate(images[begin], images[same], steps))}

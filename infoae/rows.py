@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .data import Noise, as_noise
-from .model import CHUNK, Model, evaluating
+from .data import Noise, as_noise, own_numbers
+from .model import CHUNK, Model, evaluated, put_networks
 from .networks import LEAK
 from .settings import Config, with_changes
 
@@ -82,19 +82,25 @@ def row_self_critic(c: Config, d: int) -> DensePair:
 # %% ../nbs/25_rows.ipynb #25-013
 ROW_NOISE = 0.1  # how far T moves a number, of [-1,1]
 
-
+# %% ../nbs/25_rows.ipynb #25-014
 class RowModel(Model):
     "`Model` on rows of numbers, seen as (B,1,1,d): dense E, D, Di and S in place of convolutions."
 
     def __init__(self, config: Config,         # as for images; image_size and channels do not count
                  n_columns: int,               # d
                  critics: bool = True):        # False: no Di and S
-        super().__init__(with_changes(config, image_size=8, channels=1, width=1), critics)
-        self.config, self.n_columns = config, n_columns
-        self.E = row_encoder(config, n_columns)
-        if self.D is not None: self.D = row_decoder(config, n_columns)
-        if self.Di is not None: self.Di = row_discriminator(config, n_columns)
-        if self.S is not None: self.S = row_self_critic(config, n_columns)
+        "Random weights of the configuration's seed; nobody else's random numbers move."
+        nn.Module.__init__(self)                       # not the networks of images
+        self.config, self.n_columns, self.notes = config, n_columns, dict[str, str]()
+        with own_numbers(config.seed): self._make(config, n_columns, critics)
+
+    def _make(self, c: Config, d: int, critics: bool) -> None:
+        "G and C as for images, and dense networks for those that see a sample."
+        put_networks(self, with_changes(c, image_size=8, channels=1, width=1), critics=False)
+        self.E = row_encoder(c, d)
+        if self.D is not None: self.D = row_decoder(c, d)
+        if critics and "Dil" in c.losses: self.Di = row_discriminator(c, d)
+        if critics and "S_l" in c.losses: self.S = row_self_critic(c, d)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -119,7 +125,15 @@ class RowModel(Model):
         raise ValueError(f"The rows are {tuple(rows.shape[1:])}; this model was made for "
                          f"{self.shape}.")
 
-    def apply_to(self, network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    def apply_to(self, work: Callable[[Any, Tensor], Tensor], inputs: Tensor) -> Tensor:
         "As `Model.apply_to`, in the precision of the network."
-        with evaluating(self):
-            return torch.cat([network(part.to(self.device)) for part in inputs.split(CHUNK)])
+        m = evaluated(self)
+        with torch.no_grad():
+            return torch.cat([work(m, part.to(self.device)) for part in inputs.split(CHUNK)])
+
+    def no_files(self, *wanted: Any, **options: Any) -> None:
+        "ValueError, before anything is made: weights files, folders and ONNX are for images."
+        raise ValueError("A model of rows cannot be saved or exported by itself; keep the "
+                         "estimator that it belongs to, with pickle or joblib.")
+
+    save = load = save_pretrained = push_to_hub = export_onnx = no_files

@@ -16,7 +16,7 @@ from .api import train
 from .data import load
 from .devices import environment, pick_device
 from .evaluation import scores
-from .ledger import read_ledger
+from .files import read_lines
 from .settings import Config, recipe, renewed
 from .trainer import TrainingFailed
 
@@ -126,7 +126,8 @@ def epoch_of(record: Mapping[str, Any]) -> dict[str, Any]:
 def rows_of(study: str, folder: Path | str = "results"
             ) -> dict[Config, dict[str, Any]]:  # rows by their settings
     "The rows that there are; a setting that came later than a row has its default."
-    rows = read_ledger(Path(folder)/f"{study}.jsonl")
+    path = Path(folder)/f"{study}.jsonl"
+    rows = read_lines(path) if path.exists() else []
     return {Config.from_json(json.dumps(row["config"])): row for row in rows}
 
 

@@ -22,9 +22,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from . import ranks
-from .data import Noise, StreamedImages, TensorImages, to_model
+from .data import Drawn, Noise, StreamedImages, TensorImages, to_model
 from .devices import autocast, environment
-from .networks import Drawn
 from .settings import Config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
