@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['CHECKPOINT', 'MOMENTS', 'fingerprint', 'adam_state', 'tensors_of', 'save_checkpoint', 'checked_history',
            'checked_counts', 'checked_moved', 'read_progress', 'under', 'read_checkpoint', 'damaged', 'check_same',
-           'checked_moments', 'parameters_in', 'put_back', 'check_state', 'check_parts', 'check_progress',
-           'load_checkpoint', 'resumed']
+           'checked_moments', 'put_back', 'check_state', 'check_parts', 'check_progress', 'load_checkpoint', 'resumed']
 
 # %% ../nbs/15_checkpoints.ipynb #15-002
 import hashlib
@@ -22,7 +21,7 @@ from .data import StreamedImages, TensorImages
 from .files import misfit, read_tensors, write_tensors
 from .ranks import from_first
 from .settings import Config, brief, check_setting, differences, parse_json
-from .trainer import Trainer
+from .trainer import Trainer, parameters_in
 
 # %% ../nbs/15_checkpoints.ipynb #15-005
 CHECKPOINT = "infoae-checkpoint-3"
@@ -168,11 +167,6 @@ def checked_moments(parameters: Sequence[Tensor],
     return dict(saved)
 
 # %% ../nbs/15_checkpoints.ipynb #15-019
-def parameters_in(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    "What an optimizer moves, in its order."
-    return [q for group in optimizer.param_groups for q in group["params"]]
-
-
 def put_back(optimizer: torch.optim.Optimizer,
              saved: Mapping[str, Tensor]  # what `adam_state` gave
              ) -> None:

@@ -49,7 +49,7 @@ from .evaluation import accuracy
 from .model import CHUNK, Model, through
 from .rows import RowModel
 from .settings import Config, check_setting, plain, recipe, with_changes
-from .trainer import Trainer
+from .trainer import Trainer, trains
 
 # %% ../nbs/26_estimator.ipynb #26-005
 def array_of(X: Any,          # a tensor, or anything that NumPy takes
@@ -438,6 +438,7 @@ def rows_of(est: Any,            # an `InfoAEClusterer`
     return rows
 
 # %% ../nbs/26_estimator.ipynb #26-046
+@trains
 def learn(est: Any,                                # an `InfoAEClusterer` that has its form_
           rows: np.ndarray, config: Config,
           passes: int = 1,                         # over the rows, an epoch
@@ -453,7 +454,7 @@ def learn(est: Any,                                # an `InfoAEClusterer` that h
         return model
     device = pick_device(est.device or (None if form.image else "cpu"))
     usual = torch.get_default_device().type == "cpu"   # otherwise what is made goes to another
-    with torch.inference_mode(False), torch.enable_grad(), nullcontext() if usual else device:
+    with nullcontext() if usual else device:
         seen = see(form, rows)
         data = Passes(seen if form.image else seen.float(), passes, device)
         t = train(data, config, device=device, show=bool(est.verbose), networks=networks)

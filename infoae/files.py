@@ -31,6 +31,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
+from .data import remark
 from .devices import pick_device
 from .model import CRITICS, Model, SixNetworks
 from .settings import Config, brief, parse_json, with_changes
@@ -390,17 +391,16 @@ def load_weights(path: Path | str,  # one file
     on = device if isinstance(device, torch.device) else pick_device(device)
     tensors, notes, config = read_weights(path)
     if notes["format"] != FORMAT:
-        warnings.warn(f"{path} is of the format {notes['format']}, in which damage is not seen; "
-                      "load it and save it again.", stacklevel=2)
+        remark(f"{path} is of the format {notes['format']}, in which damage is not seen; load it "
+               "and save it again.")
     with torch.inference_mode(False), torch.device("meta"):  # no random weights on the way
         model = kind(config, critics=False)
     if why := misfit(model.state_dict(), tensors):
         raise ValueError(f"The weights in {path} do not fit its own configuration ({why}); get the "
                          "file again.")
     with torch.inference_mode(False): model.load_state_dict(tensors, assign=True)
-    kept = {name: text for name, text in notes.items()
-            if name not in ("format", "config", *HASHES)}
-    model.notes = kept
+    model.notes = {name: text for name, text in notes.items()
+                   if name not in ("format", "config", *HASHES)}
     return model.to(on).eval()
 
 # %% ../nbs/11_files.ipynb #11-047

@@ -19,6 +19,7 @@ from .data import Noise, as_noise, own_numbers
 from .model import CHUNK, Model, evaluated, put_networks
 from .networks import LEAK
 from .settings import Config, with_changes
+from .sharing import check_images
 
 # %% ../nbs/25_rows.ipynb #25-005
 class Dense(nn.Sequential):
@@ -133,7 +134,6 @@ class RowModel(Model):
 
     def no_files(self, *wanted: Any, **options: Any) -> None:
         "ValueError, before anything is made: weights files, folders and ONNX are for images."
-        raise ValueError("A model of rows cannot be saved or exported by itself; keep the "
-                         "estimator that it belongs to, with pickle or joblib.")
+        check_images(self)
 
     save = load = save_pretrained = push_to_hub = export_onnx = no_files

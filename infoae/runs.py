@@ -15,18 +15,16 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from .checkpoints import check_same, save_checkpoint
-from .data import Bar
+from .data import Bar, remark
 from .devices import tell_of_threads
 from infoae.files import (
     HIDDEN,
@@ -41,7 +39,7 @@ from infoae.files import (
 )
 from .ranks import any_rank, from_first, rank
 from .settings import Config
-from .trainer import Trainer, TrainingFailed, check_weights
+from .trainer import Trainer, TrainingFailed, check_weights, trains
 
 # %% ../nbs/16_runs.ipynb #16-005
 def checkpoint_path(out: Path | str  # a run's folder
@@ -92,8 +90,8 @@ def is_finished(out: Path | str  # a run's folder
     try: found, why = hash_in(path), "they have another hash"
     except (ValueError, OSError) as e: found, why = "", str(e)
     if found == known: return True
-    warnings.warn(f"{path} does not hold the weights that the run's history names ({why}); resume "
-                  "the run, and they are made again from its checkpoint.", stacklevel=2)
+    remark(f"{path} does not hold the weights that the run's history names ({why}); resume the "
+           "run, and they are made again from its checkpoint.")
     return False
 
 # %% ../nbs/16_runs.ipynb #16-009
@@ -362,12 +360,12 @@ def all_epochs(t: Trainer, out: Path | None, on_epoch: OnEpoch | None, show: boo
 
 def write_end(t: Trainer, out: Path) -> None:
     "The weights of a run that has come to its end; its history names them by their hash."
-    last = json.dumps(t.history["epochs"][-1])
-    save_weights(t.final, out/"weights.safetensors", history=last)
-    t.history["weights_sha256"] = hash_in(out/"weights.safetensors")
+    last, path = json.dumps(t.history["epochs"][-1]), out/"weights.safetensors"
+    t.history["weights_sha256"] = save_weights(t.final, path, history=last)
     write_history(out, t.history)
 
 # %% ../nbs/16_runs.ipynb #16-040
+@trains
 def run_held(t: Trainer,                       # new, or put back by `load_checkpoint`
              out: Path | str | None = None,    # an opened folder that is `owned`; None: no files
              on_epoch: OnEpoch | None = None,  # given a copy of model and record; gives scores
@@ -376,9 +374,8 @@ def run_held(t: Trainer,                       # new, or put back by `load_check
     "As `run`, in a folder that this process holds already."
     out = None if rank() or out is None else Path(out)     # the first process writes for all
     tell_of_threads(t.device, t.config.width)
-    with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
-        all_epochs(t, out, on_epoch, show)
-        if out: write_end(t, out)
+    all_epochs(t, out, on_epoch, show)
+    if out: write_end(t, out)
     return t
 
 

@@ -93,8 +93,8 @@ def check_images(model: Model) -> None:
     "ValueError for a model of other samples than its configuration says, such as rows."
     c = model.config
     if model.shape != (c.channels, c.image_size, c.image_size):
-        raise ValueError("A model of rows cannot be saved by itself; keep the estimator that it "
-                         "belongs to, with pickle or joblib.")
+        raise ValueError("A model of rows cannot be saved or exported by itself; keep the "
+                         "estimator that it belongs to, with pickle or joblib.")
 
 
 def save_pretrained(model: Model,
