@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from .checkpoints import check_same, save_checkpoint
