@@ -342,7 +342,7 @@ class Trainer(Progress):
         self.drops = any(isinstance(part, nn.modules.dropout._DropoutNd)
                          for part in self.model.modules())
         self.history: dict[str, Any] = {"status": "running", "epochs": [],
-                                        "environment": environment(device)}
+                                        "environment": environment(device, self.config.width)}
 
     @property
     @trains
@@ -405,7 +405,7 @@ def work_of(t: Trainer,
     turns = t.method.step(batch_of(t, index, images))
     masks = Drawn(t.noise) if t.drops else nullcontext()      # of dropout
     while True:
-        with autocast(t.device), masks: now = next(turns, None)  # left before the backward pass
+        with autocast(t.device, t.config.width), masks: now = next(turns, None)  # left before the backward pass
         if now is None: break
         who, loss, found = now
         turn(t, who, loss)
