@@ -308,13 +308,14 @@ RECIPES: dict[str, Config] = {
     "infomax": _infomax,
     "information-only": replace(_infomax, recipe="information-only", leave_out=LOSSES),
 }
-FITTED: dict[str, dict[str, Any]] = {  # what a small data set needs: passes, small batches, width
+FITTED: dict[str, dict[str, Any]] = {  # what a data set needs: its size, more passes where small
     "digits": {"epochs": 30, "batch_size": 64, "width": 8},
+    "usps": {"image_size": 16, "epochs": 40},
 }
 
 # %% ../nbs/01_settings.ipynb #01-052
 def recipe(name: str = "infomax",  # one of RECIPES
-           data: str = "mnist",    # the data set's name; "digits" has settings that fit its size
+           data: str = "mnist",    # the data set's name; those in FITTED have settings of their own
            **changes: Any          # any settings
            ) -> Config:            # the settings
     "The settings of a named recipe; ValueError for an unknown name or setting."
