@@ -7,6 +7,7 @@ __all__ = ['InfoAE', 'trainer_for', 'check_call', 'kept_scores', 'saved_run', 'r
 
 # %% ../nbs/22_api.ipynb #22-002
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def trainer_for(images: Any,                            # images, or a data set 
                 config: Config,
                 device: str | torch.device | None = None,   # None: the fastest that is there
                 networks: Callable[[Config], Model] = InfoAE,  # makes the six networks
-                distance: Tensor | None = None          # (N,) near distances found before
+                distance: Tensor | None = None,         # (N,) near distances found before
+                graph: bool | None = None               # record steps; None: on CUDA
                 ) -> Trainer:
     "A trainer of InfoAE on images, at its first step; ValueError for images that do not fit."
     on = pick_device(device)
@@ -93,7 +95,7 @@ def trainer_for(images: Any,                            # images, or a data set 
         open_images(images, on)
     opened.len_batches(config.batch_size)               # too few images: before anything is found
     with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
-        return Trainer(infoae_method(config, opened, on, networks, distance), opened, on)
+        return Trainer(infoae_method(config, opened, on, networks, distance), opened, on, graph)
 
 # %% ../nbs/22_api.ipynb #22-024
 def check_call(config: Any, **functions: Any) -> None:
@@ -150,7 +152,9 @@ def train(images: Any,                              # images, or a data set of t
           on_epoch: OnEpoch | None = None,          # given a copy of the model and the record
           show: bool | None = None,                 # a progress bar; None: only on a terminal
           say: Callable[[str], None] = print,       # where remarks go
-          networks: Callable[[Config], Model] = InfoAE  # makes the six networks
+          networks: Callable[[Config], Model] = InfoAE, # makes the six networks
+          graph: bool | None = None,                # record the steps on a GPU; None: if it can be
+          stop: threading.Event | None = None       # set it, and the run ends as at Ctrl-C
           ) -> Trainer:                             # `.final` the model, `.history` what happened
     """Train InfoAE; labels in the data set are not read. ValueError or TypeError for bad input,
     Locked for a folder in which another process trains, TrainingFailed for a loss that is no
@@ -159,17 +163,19 @@ def train(images: Any,                              # images, or a data set of t
     check_call(config, say=say, networks=networks,
                **{} if on_epoch is None else {"on_epoch": on_epoch})
     scored = None if on_epoch is None else lambda m, record: kept_scores(on_epoch(m, record))
-    if out is None: return run(trainer_for(images, config, device, networks), None, scored, show)
+    if out is None:
+        t = trainer_for(images, config, device, networks, None, graph)
+        return run(t, None, scored, show, stop)
     folder = checked_path(out)
     from_first(lambda: check_folder(folder, config, resume))
     with owned(folder):
         saved = from_first(lambda: saved_run(folder)) if resume else None
         known = saved[0].get("state.distance") if saved else None
-        t = trainer_for(images, config, device, networks, known)
+        t = trainer_for(images, config, device, networks, known, graph)
         from_first(lambda: open_folder(folder, config, resume))
         if saved:
             resume_from(t, checkpoint_path(folder), say, saved)
             if from_first(lambda: is_finished(folder)):
                 t.history = from_first(lambda: read_history(folder))
                 return t
-        return run_held(t, folder, scored, show)
+        return run_held(t, folder, scored, show, stop)

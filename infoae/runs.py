@@ -177,9 +177,10 @@ def meant(number: signal.Signals) -> bool:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def interruptible(stop: threading.Event | None = None  # one that others set too
+                  ) -> Iterator[threading.Event]:
     "An event that the first interrupt sets; a second Ctrl-C is obeyed at once."
-    event, heard = threading.Event(), set()
+    event, heard = stop or threading.Event(), set()
     def note(number: int, frame: Any) -> None:
         "Remember a signal, obey a second SIGINT."
         if number == signal.SIGINT and number in heard: raise KeyboardInterrupt
@@ -345,9 +346,10 @@ def failed(t: Trainer, out: Path | None, error: TrainingFailed) -> TrainingFaile
     return TrainingFailed(f"{error}{kept}")
 
 # %% ../nbs/16_runs.ipynb #16-039
-def all_epochs(t: Trainer, out: Path | None, on_epoch: OnEpoch | None, show: bool | None) -> None:
+def all_epochs(t: Trainer, out: Path | None, on_epoch: OnEpoch | None, show: bool | None,
+               stop: threading.Event | None = None) -> None:
     "Train to the end. KeyboardInterrupt after a clean checkpoint; TrainingFailed for no number."
-    with bar_of(t, show) as bar, interruptible() as interrupted:
+    with bar_of(t, show) as bar, interruptible(stop) as interrupted:
         try:
             while len(t.history["epochs"]) < t.config.epochs:
                 run_epoch(t, bar, interrupted)
@@ -370,12 +372,13 @@ def write_end(t: Trainer, out: Path) -> None:
 def run_held(t: Trainer,                       # new, or put back by `load_checkpoint`
              out: Path | str | None = None,    # an opened folder that is `owned`; None: no files
              on_epoch: OnEpoch | None = None,  # given a copy of model and record; gives scores
-             show: bool | None = None          # a progress bar; None: only on a terminal
+             show: bool | None = None,         # a progress bar; None: only on a terminal
+             stop: threading.Event | None = None   # set it, and the run ends as at Ctrl-C
              ) -> Trainer:                     # at its end
     "As `run`, in a folder that this process holds already."
     out = None if rank() or out is None else Path(out)     # the first process writes for all
     tell_of_threads(t.device, t.config.width)
-    all_epochs(t, out, on_epoch, show)
+    all_epochs(t, out, on_epoch, show, stop)
     if out: write_end(t, out)
     return t
 
@@ -383,9 +386,10 @@ def run_held(t: Trainer,                       # new, or put back by `load_check
 def run(t: Trainer,                        # new, or put back by `load_checkpoint`
         out: Path | str | None = None,     # an opened folder; None: nothing is written
         on_epoch: OnEpoch | None = None,   # given a copy of model and record; answers with scores
-        show: bool | None = None           # a progress bar; None: only on a terminal
+        show: bool | None = None,          # a progress bar; None: only on a terminal
+        stop: threading.Event | None = None  # set it, and the run ends as at Ctrl-C
         ) -> Trainer:                      # at its end
     """Train to the end. KeyboardInterrupt after a clean checkpoint; TrainingFailed for no number;
     Locked where another process trains in the folder."""
-    if out is None: return run_held(t, None, on_epoch, show)
-    with owned(out): return run_held(t, out, on_epoch, show)
+    if out is None: return run_held(t, None, on_epoch, show, stop)
+    with owned(out): return run_held(t, out, on_epoch, show, stop)

@@ -9,6 +9,7 @@ __all__ = ['Function', 'ADVICE', 'Work', 'WARM', 'Player', 'Batch', 'no_signs', 
            'Trainer', 'batch_of', 'set_rates', 'turn', 'work_of', 'one_step']
 
 # %% ../nbs/13_trainer.ipynb #13-002
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -235,6 +236,7 @@ class Progress:
 Work = Callable[[], None]
 
 WARM = 3  # steps of a phase that are taken as they are before it is recorded
+_RECORDING = threading.Lock()  # one run of a process records at a time
 
 
 class Recording(NamedTuple):
@@ -281,7 +283,8 @@ class Tape:
     def try_to_record(self, t: Any, index: Tensor, images: Tensor) -> bool:
         "Record the phase of the next step; where that fails, say so once and go on without a tape."
         at, found = (index.clone(), images.clone()), list[Noted]()
-        try: replay = self.record(t, lambda: found.append(work_of(t, *at)))
+        try:
+            with _RECORDING: replay = self.record(t, lambda: found.append(work_of(t, *at)))
         except RuntimeError as e:
             t.tape = None
             warnings.warn(f"The steps of this run cannot be recorded ({str(e).splitlines()[0][:200]}); "
