@@ -428,7 +428,8 @@ def gpu_lines(gpu: Mapping[str, Any]  # of `on_gpu`, or {}
               ) -> Iterator[str]:
     "The measurements of a GPU in lines."
     for name, r in gpu.get("steps", {}).items():
-        times = ", ".join(f"{how} {r[f'{how}_ms'][0]:.2f}" for how in ("recorded", "eager", "plain"))
+        hows = ("recorded", "eager", "plain")
+        times = ", ".join(f"{how} {r[f'{how}_ms'][0]:.2f}" for how in hows)
         yield f"{gpu['card']}: a step of {name} in milliseconds: {times}; ours / plain " \
               f"{r['ratio']:.1f}; warm-up and recording {r['first_steps_s']:.1f} s"
     for r in gpu.get("runs", []):

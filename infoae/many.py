@@ -201,16 +201,17 @@ class InThread:
     "A seed that a thread of this process trains; asked as a `subprocess.Popen` is."
 
     def __init__(self, work: Callable[[threading.Event], int]):  # told when to stop; its status
-        self.stop, self.error = threading.Event(), None
+        self.stop = threading.Event()
+        self.error: BaseException | None = None
         self.returncode: int | None = None
         self.thread = threading.Thread(target=self.run, args=(work,))
         self.thread.start()
 
     def run(self, work: Callable[[threading.Event], int]) -> None:
         "Do the work, and keep what came of it."
-        status, self.error = 1, None
+        status = 1
         try: status = work(self.stop)
-        except BaseException as e: self.error = e  # noqa: BLE001  # it is told to whoever asks
+        except BaseException as e: self.error = e       # whoever asks is told
         self.returncode = status
 
     def poll(self) -> int | None:

@@ -218,7 +218,8 @@ def add_up(t: Trainer, values: Mapping[str, Any]) -> None:
     "Add a step's values to the sums of its epoch."
     for name in values: t.counts[name] = t.counts.get(name, 0) + 1
     known = [name for name in values if name in t.sums]
-    if known: torch._foreach_add_([t.sums[name] for name in known], [values[name] for name in known])
+    mine, new = ([of[name] for name in known] for of in (t.sums, values))
+    if known: torch._foreach_add_(mine, new)
     t.sums |= {name: torch.as_tensor(v).clone() for name, v in values.items() if name not in known}
 
 # %% ../nbs/16_runs.ipynb #16-025

@@ -259,7 +259,7 @@ class Tape:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        "Inside, the device works in a stream of the tape's own, between what comes before and after."
+        "Inside, the device works in a stream of the tape's own, after what came before."
         if self.side is None:
             yield
             return
@@ -287,8 +287,9 @@ class Tape:
             with _RECORDING: replay = self.record(t, lambda: found.append(work_of(t, *at)))
         except RuntimeError as e:
             t.tape = None
-            warnings.warn(f"The steps of this run cannot be recorded ({str(e).splitlines()[0][:200]}); "
-                          "they are taken one by one, which is slower.", stacklevel=2)
+            why = str(e).splitlines()[0][:200]
+            warnings.warn(f"The steps of this run cannot be recorded ({why}); they are taken one by "
+                          "one, which is slower.", stacklevel=2)
             return False
         self.recordings[t.phase] = Recording(at, found, replay)
         return True
@@ -408,16 +409,17 @@ def work_of(t: Trainer,
     turns = t.method.step(batch_of(t, index, images))
     masks = Drawn(t.noise) if t.drops else nullcontext()      # of dropout
     while True:
-        with autocast(t.device, t.config.width), masks: now = next(turns, None)  # left before the backward pass
+        with autocast(t.device, t.config.width), masks:       # left before the backward pass
+            now = next(turns, None)
         if now is None: break
         who, loss, found = now
         turn(t, who, loss)
         values |= found
     t.clock += 1
     if t.pairs is not None: follow(*t.pairs, t.config.average, t.clock)
-    found = noted(ranks.means_of_ranks({name: v.detach() for name, v in values.items()}))
-    if found.names: t.watch.look(t.clock, found.vector)
-    return found
+    come_to = noted(ranks.means_of_ranks({name: v.detach() for name, v in values.items()}))
+    if come_to.names: t.watch.look(t.clock, come_to.vector)
+    return come_to
 
 
 def one_step(t: Trainer,
