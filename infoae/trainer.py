@@ -288,8 +288,8 @@ class Tape:
         except RuntimeError as e:
             t.tape = None
             why = str(e).splitlines()[0][:200]
-            warnings.warn(f"The steps of this run cannot be recorded ({why}); they are taken one by "
-                          "one, which is slower.", stacklevel=2)
+            warnings.warn(f"The steps of this run cannot be recorded ({why}); they are taken one "
+                          "by one, which is slower.", stacklevel=2)
             return False
         self.recordings[t.phase] = Recording(at, found, replay)
         return True
