@@ -753,25 +753,26 @@ def is_reproduced(out: Path) -> bool:
     from infoae.many import PLAN
     if not out.exists(): return True
     if not out.is_dir(): return False
-    plans = any((out/name/PLAN).exists() for name in RECIPES)
-    return plans or not any(out.iterdir()) or (out/"ledger.jsonl").exists()
+    return any(out.glob(f"*/{PLAN}")) or not any(out.iterdir()) or (out/"ledger.jsonl").exists()
 
 
 def reproduce_command(args: argparse.Namespace) -> None:
     "Run seeds as the ledger's were run; or with --check score the weights of the package."
     from infoae.evaluation import percent, summarise
-    from infoae.ledger import reproduce
+    from infoae.ledger import folder_name, reproduce
     from infoae.many import PLAN, parse_seeds
     if args.check: return check_command(args)
-    recipe(args.recipe)                          # an unknown one is refused before anything is made
+    ten = {} if args.categories is None else {"n_categories": args.categories}
+    config = recipe(args.recipe, **ten)          # a wrong one is refused before anything is made
     seeds, out = parse_seeds(args.seeds), Path(args.out)
     jobs = chosen_jobs(args, len(seeds))
     if not is_reproduced(out):
         raise ValueError(f"{out} is no folder of reproduced runs; choose another --out.")
-    args.kept = out/args.recipe/PLAN
-    args.go_on = ["reproduce", *given(args, "recipe", "seeds", "jobs", "out", "device")]
+    args.kept = out/folder_name(config)/PLAN
+    args.go_on = ["reproduce", *given(args, "recipe", "categories", "seeds", "jobs", "out",
+                                      "device")]
     rows = reproduce(args.recipe, seeds, out, jobs, args.device,
-                     say=lambda line: print(line, flush=True))
+                     say=lambda line: print(line, flush=True), **ten)
     print("\nseed   accuracy   ours       weights")
     for line in beside_ours(rows): print(line)
     found = summarise({row["seed"]: row for row in rows})
@@ -967,6 +968,8 @@ def reproduce_options(commands: Any) -> None:
                         "  infoae reproduce --recipe infomax --seeds 0-9 --jobs 2")
     add = parser.add_argument
     add("--recipe", default="infomax", help=f"{', '.join(RECIPES)} (default: infomax)")
+    add("--categories", type=int, metavar="K", help="how many (default: the recipe's, 10 for "
+        "InfoAE's own)")
     add("--seeds", default="0", metavar="A-B", help="such as 0-9 or 0,3,5-7 (default: 0)")
     add("--jobs", type=int, help="how many run side by side (default: one a core; 4 on a GPU)")
     add("--out", default="runs/reproduced", help="folder of the runs and their ledger.jsonl; seeds "
