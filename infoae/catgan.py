@@ -78,7 +78,7 @@ class CatGAN(System):
         self.G = painter(config.width, config.z_dim)
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None: nn.init.zeros_(layer.bias)
 
     def logits(self, x: Tensor) -> Tensor:
         "(B,K) what D says of images in [-1,1] under two patterns of noise: the mean of log p."
