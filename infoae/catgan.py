@@ -150,4 +150,4 @@ def method(config: Config,                       # seed, K, z_dim, width, rates,
     players = {"D": Player(("D",), config.lr_critics, betas),
                "G": Player(("G",), config.lr, betas)}
     return Method(config, m, players, partial(catgan_step, m), m.keep,
-                  signs=signs, note=note, sheet=sheet)
+                  signs=signs, note=note, sheet=sheet, recordable=True)
