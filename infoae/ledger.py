@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEDS', 'EARLIER', 'SIGNS', 'NAMED_BY', 'LINE', 'MORE', 'PLACE', 'INSIDE', 'SHIPPED', 'run_name', 'numbers_sha256_v1',
-           'last_model', 'ended_history', 'told_by_labels', 'told_by_history', 'told_by_source', 'ledger_row',
+           'last_model', 'ended_history', 'told_by_labels', 'curve', 'told_by_history', 'told_by_source', 'ledger_row',
            'check_fields', 'check_row', 'read_ledger', 'settings_of', 'add_row', 'by_recipe', 'spread', 'recipe_line',
            'made_on', 'ledger_table', 'train_words', 'folder_name', 'reproduce', 'shipped_row', 'check_shipped']
 
@@ -43,7 +43,7 @@ from infoae.files import (
     weights_sha256,
     write_file,
 )
-from .many import run_seeds
+from .many import Start, run_seeds, start_seed
 from .method import random_model
 from .model import MAKERS, Model, Networks, is_other
 from .runs import checkpoint_path, stored_config
@@ -53,7 +53,7 @@ from .settings import RECIPES, SYSTEMS, Config, brief, check_setting, recipe
 SEEDS: dict[str, range] = {  # of the ledger, by the name of a run
     "infomax": range(10), "information-only": range(10), "paper": range(5), "infogan": range(3),
     "aae": range(3), "catgan": range(3), "pixelgan": range(3),
-    "aae, K = 10": range(1), "catgan, K = 10": range(1), "pixelgan, K = 10": range(1)}
+    "aae, K = 10": range(3), "catgan, K = 10": range(3), "pixelgan, K = 10": range(3)}
 EARLIER: dict[str, range] = {"infogan of version 0.1": range(3)}  # gone; its lines stay
 
 
@@ -120,15 +120,25 @@ def told_by_labels(model: Networks, images: Tensor, labels: Numbers) -> dict[str
             "wrong": (named != labels).nonzero().flatten().tolist()}
 
 
+def curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    "The scores after each epoch, of a run that noted any on labels set aside."
+    noted = [(epoch["epoch"], epoch["scores"]) for epoch in epochs if epoch.get("scores")]
+    if not noted: return {}
+    return {"curve": {"epoch": [epoch for epoch, _ in noted],
+                      **{name: [scores.get(name) for _, scores in noted]
+                         for name in ("accuracy", "majority_accuracy")}}}
+
+
 def told_by_history(history: Mapping[str, Any]) -> dict[str, Any]:
-    "How a run ended, and what was noted of it without labels."
+    "How a run ended, and what was noted of it on its way."
     epochs = history["epochs"]
     last = epochs[-1] if epochs else {}
     return {"status": "finished" if history["status"] == "finished" else "failed",
             "why": history["status"], "label_free": {sign: last.get(sign) for sign in SIGNS},
             "losses": last.get("losses"), "critics": last.get("critics"),
             "epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs),
-            "environment": history["environment"], "resumed": history.get("resumed", [])}
+            "environment": history["environment"], "resumed": history.get("resumed", []),
+            **curve(epochs)}
 
 # %% ../nbs/18_ledger.ipynb #18-015
 NAMED_BY = {"infogan": "match", "aae": "surest", "catgan": "majority", "pixelgan": "surest"}
@@ -176,7 +186,7 @@ MORE: dict[str, tuple[type, dict[str, Any]]] = {  # what it may have besides
 PLACE: dict[str, tuple[type, dict[str, Any]]] = {  # what its environment has
     "device": (str, {}), "torch": (str, {}), "threads": (int, {"low": 1}), "bf16": (bool, {})}
 INSIDE: dict[str, type] = {"mapping": dict, "confusion": list, "wrong": list, "label_free": dict,
-                           "names": list}
+                           "names": list, "curve": dict}
 
 
 def check_fields(values: Any,  # what should be an object
@@ -286,7 +296,8 @@ def ledger_table(rows: Sequence[Mapping[str, Any]]  # lines of a ledger
 # %% ../nbs/18_ledger.ipynb #18-034
 def train_words(name: str, data: str, device: str | None, changes: Mapping[str, Any]) -> list[str]:
     "The options of `infoae train` that make a run of a recipe, without its seed."
-    words = ["--recipe", name, "--data", data, "--score", "none"]
+    score = "dev" if name in SYSTEMS else "none"      # another system's line has its curve
+    words = ["--recipe", name, "--data", data, "--score", score]
     if device: words += ["--device", device]
     for key, value in changes.items(): words += ["--set", f"{key}={json.dumps(value)}"]
     return words
@@ -305,6 +316,7 @@ def reproduce(name: str,                            # a recipe
               data: str = "mnist",                  # "mnist" or "digits"
               say: Callable[[str], None] = print,   # told of every line
               show: bool | None = None,             # a progress bar; None: only on a terminal
+              start: Start = start_seed,            # starts a seed: a process, or a thread
               **changes: Any                        # other settings than the recipe's
               ) -> list[dict[str, Any]]:            # the lines of these seeds, in their order
     "Run the seeds that have no line yet, and add their lines; raises what `run_seeds` raises."
@@ -321,7 +333,7 @@ def reproduce(name: str,                            # a recipe
     left = [seed for seed, config in wanted.items() if config not in there]
     words = train_words(name, data, device, changes)
     runs = out/folder_name(wanted[seeds[0]])
-    if left: run_seeds(runs, left, words, jobs, show, lambda line: None, ended)
+    if left: run_seeds(runs, left, words, jobs, show, lambda line: None, ended, start)
     rows = {settings_of(row): row for row in read_ledger(path)}
     if lost := [seed for seed, config in wanted.items() if config not in rows]:
         raise RuntimeError(f"Seed {lost[0]} came to no end ({len(lost)} of {len(wanted)} did not); "
@@ -351,7 +363,8 @@ def check_shipped(name: str,             # such as "mnist"
     "Score weights of the package and compare with their line."
     row = shipped_row(name)
     model: Model = load_weights(find_weights(ASSETS/name), device)
-    found, now = scores(model.predict(images), labels), environment(model.device)
+    found = scores(model.predict(images), labels)
+    now = environment(model.device, model.config.width)
     same_machine = all(now[key] == row["environment"][key] for key in ("device", "torch", "bf16"))
     same_weights = weights_sha256(model) == row.get("weights_sha256")
     tolerance = 0.0 if same_machine else 0.0005
