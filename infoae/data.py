@@ -59,7 +59,7 @@ from torch.utils.data import (
 from torchvision.datasets import MNIST, USPS, FashionMNIST
 from tqdm import tqdm
 
-from .settings import ImageSettings, check_setting
+from .settings import ImageSettings, brief, check_setting
 
 # %% ../nbs/02_data.ipynb #02-006
 def _load_digits(train: bool) -> tuple[Tensor, Tensor]:
@@ -1159,8 +1159,9 @@ class Pictures:
 
 
 def _place_of(path: Any) -> str:
-    "A path as text; ValueError where nothing is there, or nothing that holds images."
-    place = os.fsdecode(path)
+    "A path as text; TypeError for what is none, ValueError where nothing that holds images is."
+    try: place = os.fsdecode(path)
+    except TypeError: raise TypeError(f"path is {brief(path)}; it has to be a path.") from None
     if os.path.isdir(place) or os.path.isfile(place): return place
     if os.path.lexists(place) and "\0" not in place:
         raise ValueError(f"{_shown(place)} is neither a folder nor a file, or a link to nothing; "
