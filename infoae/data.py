@@ -1400,7 +1400,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally: _put_back(kept)
 
-# %% ../nbs/02_data.ipynb #02-147
+# %% ../nbs/02_data.ipynb #02-148
 def _is_array(data: Any) -> bool:
     "Whether the set is one array: nothing is drawn when a part of it is read."
     return isinstance(data, Tensor) or hasattr(data, "__array__")
@@ -1420,7 +1420,7 @@ def _look(data: Any  # read by place
     varies = draws or not all(torch.equal(a, b) for a, b in pairs)
     return tuple(pairs[0][0].shape), draws, varies
 
-# %% ../nbs/02_data.ipynb #02-149
+# %% ../nbs/02_data.ipynb #02-150
 def remark(text: str) -> None:
     "A warning that points to the line outside of this package that led to it."
     level, frame = 2, sys._getframe(1)
@@ -1435,7 +1435,7 @@ def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
         remark("No pixel of the images is above 1, and white is 255: they are all but black. Give "
                "pictures of 0 and 1, or divided by 255, as floats.")
 
-# %% ../nbs/02_data.ipynb #02-151
+# %% ../nbs/02_data.ipynb #02-152
 class _Indexed(Dataset):
     "A data set whose items are (index, uint8 image), checked one by one."
 
@@ -1459,7 +1459,7 @@ class _Indexed(Dataset):
         for row, i in enumerate(places): images[row] = self[i][1]
         return images
 
-# %% ../nbs/02_data.ipynb #02-153
+# %% ../nbs/02_data.ipynb #02-154
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
@@ -1483,7 +1483,7 @@ def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,ch
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     with torch.inference_mode(False): return _held(_by_place(data))[0]
 
-# %% ../nbs/02_data.ipynb #02-160
+# %% ../nbs/02_data.ipynb #02-161
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
@@ -1523,7 +1523,7 @@ class StreamedImages:
         for index, images in zip(own, read, strict=True):
             yield index.to(self.device), images.to(self.device)
 
-# %% ../nbs/02_data.ipynb #02-161
+# %% ../nbs/02_data.ipynb #02-162
 def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
@@ -1541,7 +1541,7 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
         said = str(problem).strip().splitlines()[-1].partition(": ")[2]
         raise type(problem)(said or str(problem)) from None
 
-# %% ../nbs/02_data.ipynb #02-166
+# %% ../nbs/02_data.ipynb #02-167
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed
