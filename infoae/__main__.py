@@ -14,8 +14,9 @@ __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'SETTINGS', 'PICTURES', 'AFTERWORD', 'o
            'as_picture', 'generate_command', 'figures_command', 'picture_of', 'images_to_sort', 'sort_command',
            'sorted_lines', 'openmp', 'info_command', 'is_reproduced', 'reproduce_command', 'beside_ours',
            'check_command', 'bench_command', 'demo_command', 'export_demo_command', 'subcommand', 'what_option',
-           'data_option', 'train_options', 'evaluate_options', 'sort_options', 'generate_options', 'figures_options',
-           'reproduce_options', 'bench_options', 'demo_options', 'make_parser', 'load_all', 'obey', 'finish', 'main']
+           'data_option', 'pictures_options', 'train_options', 'evaluate_options', 'sort_options', 'generate_options',
+           'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser', 'load_all', 'obey',
+           'finish', 'main']
 
 # %% ../nbs/29_cli.ipynb #29-003
 import os
@@ -377,7 +378,7 @@ def kept_config(args: argparse.Namespace) -> Config | None:
     kept = args.resume and args.out and (Path(args.out)/"config.json").exists()
     return stored_config(args.out) if kept else None
 
-
+# %% ../nbs/29_cli.ipynb #29-036
 def choose_config(args: argparse.Namespace, # the options of `infoae train`
                   pictures: Any = None      # what --data names, where that is a path; of new runs
                   ) -> Config:              # the settings of the run
@@ -410,7 +411,7 @@ def pictures_in(args: argparse.Namespace
     size, fit, channels = (chosen.get(name) for name in ("image_size", "fit", "channels"))
     return images_from(data, size, fit, args.skip_damaged, show, channels)
 
-# %% ../nbs/29_cli.ipynb #29-038
+# %% ../nbs/29_cli.ipynb #29-039
 def use_threads(n: int) -> None:
     "Let torch compute in n CPU threads; ValueError for a number that makes no sense."
     import torch
@@ -456,7 +457,7 @@ def train_one(args: argparse.Namespace,
             args.go_on += given(args, "data") + ["--skip-damaged"] * args.skip_damaged
         train_in(out, config, images, judged, split, args, device)
 
-# %% ../nbs/29_cli.ipynb #29-039
+# %% ../nbs/29_cli.ipynb #29-040
 def material(args: argparse.Namespace, config: Config,
              pictures: Any               # what --data names, where that is a path
              ) -> tuple[Any, Any, str]:  # images, images and labels that judge or None, their split
@@ -498,7 +499,7 @@ def train_in(out: Path, config: Config, images: Any, judged: Any, split: str,
     trainer = train(images, config, out, device, args.resume, on_epoch)
     if rank() == 0: print(write_report(out, trainer.history, split, judged))
 
-# %% ../nbs/29_cli.ipynb #29-042
+# %% ../nbs/29_cli.ipynb #29-043
 def check_many(args: argparse.Namespace) -> None:
     "ValueError for options that do not go with --seeds."
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -529,7 +530,7 @@ def chosen_jobs(args: argparse.Namespace, n_seeds: int) -> int:
     if args.jobs < 1: raise ValueError(f"--jobs is {args.jobs}; it has to be at least 1.")
     return args.jobs
 
-# %% ../nbs/29_cli.ipynb #29-044
+# %% ../nbs/29_cli.ipynb #29-045
 def planned(args: argparse.Namespace) -> tuple[list[int], list[str]]:  # seeds, words for each
     "What is to be run: of the options, or of the plan in a folder; ValueError where neither says."
     from infoae.many import parse_seeds, read_plan
@@ -582,7 +583,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.seeds is not None or kept: return train_many(args)
     with joined(args.device) as device: train_one(args, device)
 
-# %% ../nbs/29_cli.ipynb #29-047
+# %% ../nbs/29_cli.ipynb #29-048
 def report_head(c: Config,
                 history: dict[str, Any]  # of a finished run
                 ) -> list[str]:          # lines of Markdown
@@ -619,7 +620,7 @@ def report_scores(found: dict[str, Any],  # of `evaluate`
             f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % "
             f"| {found['nmi']:.4f} | {found['ari']:.4f} |", "", *(f"- {line}" for line in named)]
 
-# %% ../nbs/29_cli.ipynb #29-049
+# %% ../nbs/29_cli.ipynb #29-050
 def write_report(out: Path,                # a finished run's folder
                  history: dict[str, Any],  # its history
                  split: str,               # "dev", "test" or "none"
@@ -641,7 +642,7 @@ def write_report(out: Path,                # a finished run's folder
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 
-# %% ../nbs/29_cli.ipynb #29-051
+# %% ../nbs/29_cli.ipynb #29-052
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
     from infoae.data import load
@@ -663,7 +664,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
 
-# %% ../nbs/29_cli.ipynb #29-054
+# %% ../nbs/29_cli.ipynb #29-055
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
             ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -688,7 +689,7 @@ def check_rows(rows: int | None,  # None: as many as are usual
     raise ValueError(f"--rows is {rows}; it has to be from 1 to {most}, for a picture of "
                      f"{model.config.n_categories} columns of {model.config.image_size} pixels.")
 
-# %% ../nbs/29_cli.ipynb #29-055
+# %% ../nbs/29_cli.ipynb #29-056
 def as_picture(png: bytes,
                out: Path   # whose ending says what kind of picture it shall be
                ) -> bytes:
@@ -703,7 +704,7 @@ def as_picture(png: bytes,
                              f"({on_one_line(str(e), 200)}); take .png, or fewer rows.") from None
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-057
+# %% ../nbs/29_cli.ipynb #29-058
 def generate_command(args: argparse.Namespace) -> None:
     "Write a picture of D(G(z, c)): one z in each row, one category in each column."
     from infoae.devices import pick_device
@@ -745,7 +746,7 @@ def picture_of(figure: Any) -> bytes:
     figure.savefig(written, format="png", dpi=150)
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-059
+# %% ../nbs/29_cli.ipynb #29-060
 def images_to_sort(args: argparse.Namespace, model: Any
                    ) -> tuple[Any, Path | None]:  # images, and the folder where their files lie
     "What --data names: a path, or a data set; ValueError where it is neither."
@@ -785,7 +786,7 @@ def sorted_lines(table: Any) -> list[str]:  # of `sort`
         lines.append(f"  {group.label:16}{len(group.places):7,}  median confidence {half:.4f}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-061
+# %% ../nbs/29_cli.ipynb #29-062
 def openmp() -> str:
     "Which libraries compute in threads, and how their threads wait."
     from threadpoolctl import threadpool_info
@@ -816,7 +817,7 @@ def info_command(args: argparse.Namespace) -> None:
         print(f"{name:14}{found}")
     print(f"{'digits':14}comes with scikit-learn")
 
-# %% ../nbs/29_cli.ipynb #29-063
+# %% ../nbs/29_cli.ipynb #29-064
 def is_reproduced(out: Path) -> bool:
     "Whether a folder is free for reproduced runs, or holds some."
     from infoae.many import PLAN
@@ -866,7 +867,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
                      f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-065
+# %% ../nbs/29_cli.ipynb #29-066
 def check_command(args: argparse.Namespace) -> None:
     "Score every set of shipped weights and compare with its line; RuntimeError where one differs."
     from infoae.data import load
@@ -884,7 +885,7 @@ def check_command(args: argparse.Namespace) -> None:
     if not found or not all(one["ok"] for one in found):
         raise RuntimeError("shipped weights differ from their lines; install the package again.")
 
-# %% ../nbs/29_cli.ipynb #29-067
+# %% ../nbs/29_cli.ipynb #29-068
 def bench_command(args: argparse.Namespace) -> None:
     "Measure how fast this machine trains and predicts, beside a plain step and a limit (minutes)."
     from infoae.bench import as_text, bench
@@ -910,7 +911,7 @@ def export_demo_command(args: argparse.Namespace) -> None:
     print(f"The page is {page}; to look at it: python -m http.server --bind 127.0.0.1 "
           f"--directory {args.dir}")
 
-# %% ../nbs/29_cli.ipynb #29-069
+# %% ../nbs/29_cli.ipynb #29-070
 def subcommand(commands: Any,  # what `add_subparsers` gave
                name: str,
                run: Callable[[argparse.Namespace], None],  # its docstring is the help
@@ -940,7 +941,20 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="mnist, fashion, usps or digits (default: what the weights "
                         "were trained on)")
 
-# %% ../nbs/29_cli.ipynb #29-070
+# %% ../nbs/29_cli.ipynb #29-071
+def pictures_options(add: Callable[..., Any]) -> None:
+    "Options of `infoae train` for pictures of one's own."
+    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
+    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
+        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
+    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
+        "(default: they have to be square)")
+    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
+    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
+        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
+        "and photos: mirrors and brightness too, and smaller turns)")
+
+
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -953,15 +967,7 @@ def train_options(commands: Any) -> None:
     add("--data", help="mnist, fashion, usps or digits, or the PATH of your own: a folder of "
         "pictures (names of folders in it are not read), or a file of type npy, npz or IDX "
         "(default: mnist, downloaded once)")
-    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
-    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
-        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
-    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
-        "(default: they have to be square)")
-    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
-    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
-        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
-        "and photos: mirrors and brightness too, and smaller turns)")
+    pictures_options(add)
     add("--recipe", help=f"{', '.join(RECIPES)} (default: infomax)")
     add("--epochs", type=int, help="passes over the training images (default: the recipe's, 12 for "
         "infomax; 30 for digits, 40 for usps; for a PATH as many as make 1000 steps)")
@@ -991,7 +997,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/29_cli.ipynb #29-071
+# %% ../nbs/29_cli.ipynb #29-072
 def sort_options(commands: Any) -> None:
     "`infoae sort`."
     parser = subcommand(commands, "sort", sort_command, writes=True, epilog="examples:\n"
@@ -1017,7 +1023,7 @@ def sort_options(commands: Any) -> None:
     add("--skip-damaged", action="store_true", help="leave out files that cannot be read, and "
         "name them; without it they are a mistake")
 
-# %% ../nbs/29_cli.ipynb #29-072
+# %% ../nbs/29_cli.ipynb #29-073
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -1060,7 +1066,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/29_cli.ipynb #29-073
+# %% ../nbs/29_cli.ipynb #29-074
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -1104,7 +1110,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/29_cli.ipynb #29-076
+# %% ../nbs/29_cli.ipynb #29-077
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -1138,7 +1144,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/29_cli.ipynb #29-077
+# %% ../nbs/29_cli.ipynb #29-078
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."
