@@ -55,7 +55,8 @@ def try_all(folder: Path) -> None:
     run(SCRIPT, "train", "--data", "digits", "--epochs", "1", "--out", own/"run", where=trap)
     run(SCRIPT, "evaluate", own/"run", "--json", where=trap)
     run(SCRIPT, "generate", "mnist", "--out", own/"samples.jpg", where=trap)
-    for name in ("run/report.md", "run/weights.safetensors", "samples.jpg"):
+    run(SCRIPT, "sort", own/"run", "--data", "digits", "--out", own/"sorted", where=trap)
+    for name in ("sorted/index.html", "sorted/sorted.csv", "run/report.md", "run/weights.safetensors", "samples.jpg"):
         assert (own/name).stat().st_size > 0, name
     run(sys.executable, "-c", FROM_PYTHON, where=own)
 
