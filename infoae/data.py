@@ -967,10 +967,10 @@ def _no_pictures(name: str, others: list[str], left_out: Mapping[str, str]) -> V
     "The error for a folder without pictures, with what may be meant."
     arrays = [file for file in others if re.search(r"\.np[yz]$|idx\d-ubyte(\.gz)?$", file)]
     if left_out: why = f"only damaged ones ({_some_names(left_out)})"
-    elif others: why = f"but other files ({_some_names(others)})"
+    elif others: why = f"only other files ({_some_names(others)})"
     else: why = "it is empty"
     hint = f"name the file {_shown(arrays[0])} in it" if arrays else "name a folder that holds some"
-    return ValueError(f"There are no pictures in {name}, {why}; {hint}.")
+    return ValueError(f"There are no pictures in {name}: {why}; {hint}.")
 
 # %% ../nbs/02_data.ipynb #02-121
 _IN_MEMORY = 2**31   # bytes of images that are held; more lie on the disk
@@ -1099,8 +1099,9 @@ def _size_for(source: _Source, size: int | None, fit: str | None) -> tuple[int, 
     square, alike = long == short, len(source.sizes) == 1
     there = f"{max(long)} x {min(short)}" if alike else f"{min(short)} to {max(long)} pixels"
     if fit is None and not (square and (alike or size)):
-        raise ValueError(f"The pictures in {source.name} are {there}, and not all of one size and "
-                         "square; say how they are to become so, with fit='pad' or 'crop' (--fit).")
+        what = "square" if alike else "all square and of one size"
+        raise ValueError(f"The pictures in {source.name} are {there}, not {what}; say how they are "
+                         "to become so, with fit='pad' or 'crop' (--fit).")
     if size is None:
         usual = int(np.median(short if fit == "crop" else long))
         size = max(8, usual if usual <= (64 if square and alike else 32) else 32)
