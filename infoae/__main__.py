@@ -14,9 +14,9 @@ __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'SETTINGS', 'TERMINAL', 'PICTURES', 'AF
            'evaluate_command', 'check_picture', 'check_rows', 'as_picture', 'generate_command', 'figures_command',
            'picture_of', 'images_to_sort', 'sort_command', 'sorted_lines', 'openmp', 'info_command', 'is_reproduced',
            'reproduce_command', 'beside_ours', 'check_command', 'bench_command', 'demo_command', 'export_demo_command',
-           'subcommand', 'what_option', 'data_option', 'train_options', 'evaluate_options', 'sort_options',
-           'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser',
-           'load_all', 'obey', 'finish', 'main']
+           'subcommand', 'what_option', 'data_option', 'pictures_options', 'train_options', 'evaluate_options',
+           'sort_options', 'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options',
+           'make_parser', 'load_all', 'obey', 'finish', 'main']
 
 # %% ../nbs/29_cli.ipynb #29-003
 import os
@@ -1044,6 +1044,19 @@ def data_option(parser: argparse.ArgumentParser) -> None:
                         "were trained on)")
 
 # %% ../nbs/29_cli.ipynb #29-077
+def pictures_options(add: Callable[..., Any]) -> None:
+    "Options of `infoae train` for pictures of one's own."
+    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
+    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
+        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
+    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
+        "(default: they have to be square)")
+    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
+    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
+        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
+        "and photos: mirrors and brightness too, and smaller turns)")
+
+
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -1056,15 +1069,7 @@ def train_options(commands: Any) -> None:
     add("--data", help="mnist, fashion, usps or digits, or the PATH of your own: a folder of "
         "pictures (names of folders in it are not read), or a file of type npy, npz or IDX "
         "(default: mnist, downloaded once)")
-    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
-    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
-        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
-    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
-        "(default: they have to be square)")
-    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
-    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
-        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
-        "and photos: mirrors and brightness too, and smaller turns)")
+    pictures_options(add)
     add("--recipe", help=f"{', '.join(RECIPES)} (default: infomax)")
     add("--epochs", type=int, help="passes over the training images (default: the recipe's, 12 for "
         "infomax; 30 for digits, 40 for usps; for a PATH as many as make 1000 steps)")
