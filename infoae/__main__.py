@@ -599,7 +599,8 @@ def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.
         "Train, tell the log of it, and give the status that a process would end with."
         on_gpu = device.type == "cuda"
         stream = torch.cuda.stream(torch.cuda.Stream(device)) if on_gpu else nullcontext()
-        with open(out/f"seed-{seed}.log", "a", encoding="utf-8") as log, stream:
+        path = out/f"seed-{seed}.log"                              # options may name any path
+        with open(path, "a", encoding="utf-8", errors="surrogateescape") as log, stream:
             def say(text: str) -> None:
                 "A line of the log."
                 print(text, file=log, flush=True)
@@ -1056,7 +1057,7 @@ def pictures_options(add: Callable[..., Any]) -> None:
         "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
         "and photos: mirrors and brightness too, and smaller turns)")
 
-
+# %% ../nbs/29_cli.ipynb #29-078
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -1091,7 +1092,7 @@ def train_options(commands: Any) -> None:
     add("--score", choices=("dev", "test", "none"), help="whose labels score the finished run "
         "(default: dev, the last of the training images; test for digits; none for a PATH)")
 
-# %% ../nbs/29_cli.ipynb #29-078
+# %% ../nbs/29_cli.ipynb #29-079
 def evaluate_options(commands: Any) -> None:
     "`infoae evaluate`."
     parser = subcommand(commands, "evaluate", evaluate_command)
@@ -1101,7 +1102,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/29_cli.ipynb #29-079
+# %% ../nbs/29_cli.ipynb #29-080
 def sort_options(commands: Any) -> None:
     "`infoae sort`."
     parser = subcommand(commands, "sort", sort_command, writes=True, epilog="examples:\n"
@@ -1127,7 +1128,7 @@ def sort_options(commands: Any) -> None:
     add("--skip-damaged", action="store_true", help="leave out files that cannot be read, and "
         "name them; without it they are a mistake")
 
-# %% ../nbs/29_cli.ipynb #29-080
+# %% ../nbs/29_cli.ipynb #29-081
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -1170,7 +1171,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/29_cli.ipynb #29-081
+# %% ../nbs/29_cli.ipynb #29-082
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -1215,7 +1216,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/29_cli.ipynb #29-086
+# %% ../nbs/29_cli.ipynb #29-087
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -1249,7 +1250,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/29_cli.ipynb #29-087
+# %% ../nbs/29_cli.ipynb #29-088
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."
