@@ -851,9 +851,9 @@ def picture_of(figure: Any) -> bytes:
 def images_to_sort(args: argparse.Namespace, model: Any
                    ) -> tuple[Any, Path | None]:  # images, and the folder where their files lie
     "What --data names: a path, or a data set; ValueError where it is neither."
-    from infoae.data import DATASETS, load
+    from infoae.data import load
     from infoae.sorting import folder_of, pictures_for
-    if args.data in DATASETS and not os.path.exists(args.data):
+    if not is_path(args.data):
         return load(args.data, "test")[0], None
     found = pictures_for(model, args.data, args.skip_damaged)
     print(*found.said)
