@@ -14,9 +14,9 @@ __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'SETTINGS', 'TERMINAL', 'PICTURES', 'AF
            'evaluate_command', 'check_picture', 'check_rows', 'as_picture', 'generate_command', 'figures_command',
            'picture_of', 'images_to_sort', 'sort_command', 'sorted_lines', 'openmp', 'info_command', 'is_reproduced',
            'reproduce_command', 'beside_ours', 'check_command', 'bench_command', 'demo_command', 'export_demo_command',
-           'subcommand', 'what_option', 'data_option', 'train_options', 'evaluate_options', 'sort_options',
-           'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser',
-           'load_all', 'obey', 'finish', 'main']
+           'subcommand', 'what_option', 'data_option', 'pictures_options', 'train_options', 'evaluate_options',
+           'sort_options', 'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options',
+           'make_parser', 'load_all', 'obey', 'finish', 'main']
 
 # %% ../nbs/29_cli.ipynb #29-003
 import os
@@ -382,7 +382,7 @@ def kept_config(args: argparse.Namespace) -> Config | None:
     kept = args.resume and args.out and (Path(args.out)/"config.json").exists()
     return stored_config(args.out) if kept else None
 
-
+# %% ../nbs/29_cli.ipynb #29-036
 def choose_config(args: argparse.Namespace, # the options of `infoae train`
                   pictures: Any = None      # what --data names, where that is a path; of new runs
                   ) -> Config:              # the settings of the run
@@ -415,7 +415,7 @@ def pictures_in(args: argparse.Namespace
     size, fit, channels = (chosen.get(name) for name in ("image_size", "fit", "channels"))
     return images_from(data, size, fit, args.skip_damaged, show, channels)
 
-# %% ../nbs/29_cli.ipynb #29-038
+# %% ../nbs/29_cli.ipynb #29-039
 def use_threads(n: int) -> None:
     "Let torch compute in n CPU threads; ValueError for a number that makes no sense."
     import torch
@@ -436,7 +436,7 @@ def is_reported(args: argparse.Namespace) -> bool:
     if not args.resume or not Path(args.out).is_dir(): return False
     return (Path(args.out)/"report.md").exists() and is_finished(args.out)
 
-
+# %% ../nbs/29_cli.ipynb #29-040
 def show_line(text: str) -> None:
     "Print a line at once."
     print(text, flush=True)
@@ -453,7 +453,7 @@ class Told(NamedTuple):
 
 TERMINAL = Told()
 
-
+# %% ../nbs/29_cli.ipynb #29-041
 def train_one(args: argparse.Namespace,
               device: "torch.device",    # of this process
               told: Told = TERMINAL
@@ -480,7 +480,7 @@ def train_one(args: argparse.Namespace,
             args.go_on += given(args, "data") + ["--skip-damaged"] * args.skip_damaged
         train_in(out, config, images, judged, split, args, device, told)
 
-# %% ../nbs/29_cli.ipynb #29-039
+# %% ../nbs/29_cli.ipynb #29-042
 def material(args: argparse.Namespace, config: Config,
              pictures: Any               # what --data names, where that is a path
              ) -> tuple[Any, Any, str]:  # images, images and labels that judge or None, their split
@@ -523,7 +523,7 @@ def train_in(out: Path, config: Config, images: Any, judged: Any, split: str,
                     graph=args.graph, stop=told.stop)
     if rank() == 0: told.say(write_report(out, trainer.history, split, judged))
 
-# %% ../nbs/29_cli.ipynb #29-042
+# %% ../nbs/29_cli.ipynb #29-045
 def check_many(args: argparse.Namespace) -> None:
     "ValueError for options that do not go with --seeds."
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -555,7 +555,7 @@ def chosen_jobs(args: argparse.Namespace, n_seeds: int) -> int:
     if args.jobs < 1: raise ValueError(f"--jobs is {args.jobs}; it has to be at least 1.")
     return args.jobs
 
-# %% ../nbs/29_cli.ipynb #29-044
+# %% ../nbs/29_cli.ipynb #29-047
 def is_lost(error: BaseException) -> bool:
     "Whether an error is of the GPU itself, which no run of this process survives."
     return isinstance(error, RuntimeError) and "CUDA error" in str(error)
@@ -586,7 +586,7 @@ class Shared:
             return open_images(images, self.device), judged, split
         return self.once("material", opened)
 
-
+# %% ../nbs/29_cli.ipynb #29-048
 def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.device",
                    shared: Shared
                    ) -> "InThread":
@@ -599,7 +599,8 @@ def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.
         "Train, tell the log of it, and give the status that a process would end with."
         on_gpu = device.type == "cuda"
         stream = torch.cuda.stream(torch.cuda.Stream(device)) if on_gpu else nullcontext()
-        with open(out/f"seed-{seed}.log", "a", encoding="utf-8") as log, stream:
+        path = out/f"seed-{seed}.log"                              # options may name any path
+        with open(path, "a", encoding="utf-8", errors="surrogateescape") as log, stream:
             def say(text: str) -> None:
                 "A line of the log."
                 print(text, file=log, flush=True)
@@ -614,7 +615,7 @@ def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.
             return 0
     return InThread(work)
 
-
+# %% ../nbs/29_cli.ipynb #29-049
 def starter(name: str | None  # of a device, as given
             ) -> "Start":
     "What starts each of many seeds: a process on a CPU, a thread on a GPU."
@@ -630,7 +631,7 @@ def starter(name: str | None  # of a device, as given
     turn = cycle([(card, Shared(card)) for card in cards])
     return lambda out, seed, words, threads: seed_in_thread(out, seed, words, *next(turn))
 
-# %% ../nbs/29_cli.ipynb #29-046
+# %% ../nbs/29_cli.ipynb #29-051
 def planned(args: argparse.Namespace) -> tuple[list[int], list[str]]:  # seeds, words for each
     "What is to be run: of the options, or of the plan in a folder; ValueError where neither says."
     from infoae.many import parse_seeds, read_plan
@@ -683,7 +684,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.seeds is not None or kept: return train_many(args)
     with joined(args.device) as device: train_one(args, device)
 
-# %% ../nbs/29_cli.ipynb #29-049
+# %% ../nbs/29_cli.ipynb #29-054
 def report_head(c: Config,
                 history: dict[str, Any]  # of a finished run
                 ) -> list[str]:          # lines of Markdown
@@ -720,7 +721,7 @@ def report_scores(found: dict[str, Any],  # of `evaluate`
             f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % "
             f"| {found['nmi']:.4f} | {found['ari']:.4f} |", "", *(f"- {line}" for line in named)]
 
-# %% ../nbs/29_cli.ipynb #29-051
+# %% ../nbs/29_cli.ipynb #29-056
 def write_report(out: Path,                # a finished run's folder
                  history: dict[str, Any],  # its history
                  split: str,               # "dev", "test" or "none"
@@ -742,7 +743,7 @@ def write_report(out: Path,                # a finished run's folder
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 
-# %% ../nbs/29_cli.ipynb #29-053
+# %% ../nbs/29_cli.ipynb #29-058
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
     from infoae.data import load
@@ -764,7 +765,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
 
-# %% ../nbs/29_cli.ipynb #29-056
+# %% ../nbs/29_cli.ipynb #29-061
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
             ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -789,7 +790,7 @@ def check_rows(rows: int | None,  # None: as many as are usual
     raise ValueError(f"--rows is {rows}; it has to be from 1 to {most}, for a picture of "
                      f"{model.config.n_categories} columns of {model.config.image_size} pixels.")
 
-# %% ../nbs/29_cli.ipynb #29-057
+# %% ../nbs/29_cli.ipynb #29-062
 def as_picture(png: bytes,
                out: Path   # whose ending says what kind of picture it shall be
                ) -> bytes:
@@ -804,7 +805,7 @@ def as_picture(png: bytes,
                              f"({on_one_line(str(e), 200)}); take .png, or fewer rows.") from None
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-059
+# %% ../nbs/29_cli.ipynb #29-064
 def generate_command(args: argparse.Namespace) -> None:
     "Write a picture of D(G(z, c)): one z in each row, one category in each column."
     from infoae.devices import pick_device
@@ -846,13 +847,13 @@ def picture_of(figure: Any) -> bytes:
     figure.savefig(written, format="png", dpi=150)
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-061
+# %% ../nbs/29_cli.ipynb #29-066
 def images_to_sort(args: argparse.Namespace, model: Any
                    ) -> tuple[Any, Path | None]:  # images, and the folder where their files lie
     "What --data names: a path, or a data set; ValueError where it is neither."
-    from infoae.data import DATASETS, load
+    from infoae.data import load
     from infoae.sorting import folder_of, pictures_for
-    if args.data in DATASETS and not os.path.exists(args.data):
+    if not is_path(args.data):
         return load(args.data, "test")[0], None
     found = pictures_for(model, args.data, args.skip_damaged)
     print(*found.said)
@@ -886,7 +887,7 @@ def sorted_lines(table: Any) -> list[str]:  # of `sort`
         lines.append(f"  {group.label:16}{len(group.places):7,}  median confidence {half:.4f}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-063
+# %% ../nbs/29_cli.ipynb #29-068
 def openmp() -> str:
     "Which libraries compute in threads, and how their threads wait."
     from threadpoolctl import threadpool_info
@@ -917,7 +918,7 @@ def info_command(args: argparse.Namespace) -> None:
         print(f"{name:14}{found}")
     print(f"{'digits':14}comes with scikit-learn")
 
-# %% ../nbs/29_cli.ipynb #29-065
+# %% ../nbs/29_cli.ipynb #29-070
 def is_reproduced(out: Path) -> bool:
     "Whether a folder is free for reproduced runs, or holds some."
     from infoae.many import PLAN
@@ -967,7 +968,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
                      f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-067
+# %% ../nbs/29_cli.ipynb #29-072
 def check_command(args: argparse.Namespace) -> None:
     "Score every set of shipped weights and compare with its line; RuntimeError where one differs."
     from infoae.data import load
@@ -985,7 +986,7 @@ def check_command(args: argparse.Namespace) -> None:
     if not found or not all(one["ok"] for one in found):
         raise RuntimeError("shipped weights differ from their lines; install the package again.")
 
-# %% ../nbs/29_cli.ipynb #29-069
+# %% ../nbs/29_cli.ipynb #29-074
 def bench_command(args: argparse.Namespace) -> None:
     "Measure how fast this machine trains and predicts, beside a plain step and a limit (minutes)."
     from infoae.bench import as_text, bench
@@ -1013,7 +1014,7 @@ def export_demo_command(args: argparse.Namespace) -> None:
     print(f"The page is {page}; to look at it: python -m http.server --bind 127.0.0.1 "
           f"--directory {args.dir}")
 
-# %% ../nbs/29_cli.ipynb #29-071
+# %% ../nbs/29_cli.ipynb #29-076
 def subcommand(commands: Any,  # what `add_subparsers` gave
                name: str,
                run: Callable[[argparse.Namespace], None],  # its docstring is the help
@@ -1043,7 +1044,20 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="mnist, fashion, usps or digits (default: what the weights "
                         "were trained on)")
 
-# %% ../nbs/29_cli.ipynb #29-072
+# %% ../nbs/29_cli.ipynb #29-077
+def pictures_options(add: Callable[..., Any]) -> None:
+    "Options of `infoae train` for pictures of one's own."
+    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
+    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
+        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
+    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
+        "(default: they have to be square)")
+    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
+    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
+        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
+        "and photos: mirrors and brightness too, and smaller turns)")
+
+# %% ../nbs/29_cli.ipynb #29-078
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -1056,15 +1070,7 @@ def train_options(commands: Any) -> None:
     add("--data", help="mnist, fashion, usps or digits, or the PATH of your own: a folder of "
         "pictures (names of folders in it are not read), or a file of type npy, npz or IDX "
         "(default: mnist, downloaded once)")
-    add("--categories", type=int, metavar="K", help="into how many categories (default: 10)")
-    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
-        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
-    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
-        "(default: they have to be square)")
-    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
-    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
-        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
-        "and photos: mirrors and brightness too, and smaller turns)")
+    pictures_options(add)
     add("--recipe", help=f"{', '.join(RECIPES)} (default: infomax)")
     add("--epochs", type=int, help="passes over the training images (default: the recipe's, 12 for "
         "infomax; 30 for digits, 40 for usps; for a PATH as many as make 1000 steps)")
@@ -1086,7 +1092,7 @@ def train_options(commands: Any) -> None:
     add("--score", choices=("dev", "test", "none"), help="whose labels score the finished run "
         "(default: dev, the last of the training images; test for digits; none for a PATH)")
 
-
+# %% ../nbs/29_cli.ipynb #29-079
 def evaluate_options(commands: Any) -> None:
     "`infoae evaluate`."
     parser = subcommand(commands, "evaluate", evaluate_command)
@@ -1096,7 +1102,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/29_cli.ipynb #29-073
+# %% ../nbs/29_cli.ipynb #29-080
 def sort_options(commands: Any) -> None:
     "`infoae sort`."
     parser = subcommand(commands, "sort", sort_command, writes=True, epilog="examples:\n"
@@ -1122,7 +1128,7 @@ def sort_options(commands: Any) -> None:
     add("--skip-damaged", action="store_true", help="leave out files that cannot be read, and "
         "name them; without it they are a mistake")
 
-# %% ../nbs/29_cli.ipynb #29-074
+# %% ../nbs/29_cli.ipynb #29-081
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -1165,7 +1171,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/29_cli.ipynb #29-075
+# %% ../nbs/29_cli.ipynb #29-082
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -1210,7 +1216,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/29_cli.ipynb #29-080
+# %% ../nbs/29_cli.ipynb #29-087
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -1244,7 +1250,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/29_cli.ipynb #29-081
+# %% ../nbs/29_cli.ipynb #29-088
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."

@@ -138,4 +138,4 @@ def method(config: Config,                       # seed, K, z_dim, hidden, rates
                "critics": Player(("Y", "Z"), config.lr_critics, betas),
                "deceiver": Player(("E",), config.lr_critics, betas)}
     return Method(config, m, players, partial(aae_step, m), m.keep, signs=signs, note=note,
-                  sheet=sheet)
+                  sheet=sheet, recordable=True)

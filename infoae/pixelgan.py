@@ -162,4 +162,5 @@ def method(config: Config,                       # seed, K, width, hidden, rates
     players = {"autoencoder": Player(("E", "D"), config.lr, betas),
                "critic": Player(("Y",), config.lr_critics, betas),
                "deceiver": Player(("E",), config.lr_critics, betas)}
-    return Method(config, m, players, partial(pixelgan_step, m), m.keep, signs=signs, note=note)
+    return Method(config, m, players, partial(pixelgan_step, m), m.keep, signs=signs, note=note,
+                  recordable=True)
