@@ -171,7 +171,8 @@ def weights_at(settings: InformationSettings,
     if early: boosts["marginal"] *= settings.marginal_boost
     weights = {name: getattr(settings, f"{name}_weight") * boosts[name] for name in TERMS}
     return {name: weight for name, weight in weights.items()
-            if weight and (name != "mapped" or progress >= settings.mapped_from)}
+            if weight and (name != "mapped" or (progress >= settings.mapped_from
+                                                and settings.maps != "none"))}
 
 # %% ../nbs/07_information.ipynb #07-050
 class Phase(NamedTuple):

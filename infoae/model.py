@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data import Noise, as_images, as_noise, own_numbers, random_affine, to_model
+from .data import Noise, as_images, as_noise, own_numbers, random_map, to_model
 from .networks import Classifier, Decoder, Discriminator, Encoder, Generator, SelfCritic
 from .settings import Config
 
@@ -76,7 +76,7 @@ class SixNetworks(nn.Module):
           strength: float = 1.0                          # 0 to 4
           ) -> Tensor:                                   # as x, without gradient
         "Each image under a small random map that leaves its category as it is."
-        return random_affine(x, noise, strength)
+        return random_map(x, noise, strength, self.config.maps)
 
 # %% ../nbs/05_model.ipynb #05-010
 def draw_z(m: SixNetworks, n: int, noise: Noise | torch.Generator | None = None) -> Tensor:

@@ -116,6 +116,8 @@ class ImageSettings:
     "What an image is."
     image_size: int = paper(28, "height and width of the images in pixels", low=8, high=128)
     channels: int = paper(1, "channels of the images", low=1, high=3)
+    fit: str = ours("pad", "how pictures that are not square become so, where they are read from "
+                    "files (02_data)", choices=("pad", "crop"))
 
 # %% ../nbs/01_settings.ipynb #01-019
 @dataclass(frozen=True)
@@ -186,8 +188,12 @@ class InformationSettings:
     radius_neighbour: int = ours(10, "which neighbour that is", low=1)
     radius_step: float = ours(10.0, "step of the power iteration that finds the worst direction",
                               above=0)
-    map_strength: float = ours(1.4, "size of the affine maps; 1: 15 degrees, 15 degrees of shear, "
-                               "12 %, 1.7 of 28 pixels", low=0, high=4)
+    map_strength: float = ours(1.4, "size of the small maps; 1: as in 02_data, for digits 15 "
+                               "degrees, 15 degrees of shear, 12 %, 1.7 of 28 pixels",
+                               low=0, high=4)
+    maps: str = ours("digits", "which small maps leave a category alone (02_data); none: no map "
+                     "does, and the term is left out", choices=("digits", "photos", "clothes",
+                                                                "none"))
 
 # %% ../nbs/01_settings.ipynb #01-031
 OLD_NAMES = {  # of settings in files of version 0.1; None: gone
