@@ -46,18 +46,16 @@ def make_page(out: Path) -> dict[str, Any]:
     import torch
 
     from infoae.api import InfoAE
-    from infoae.data import load
+    from infoae.data import Pictures, load
     from infoae.sorting import write_sorted
     images = torch.cat([load("digits", split)[0] for split in ("train", "test")])
     model, files = InfoAE.from_pretrained("mnist"), [f"digit {i}.png" for i in range(len(images))]
     surest = model.predict_proba(images).amax(dim=1).topk(len(ODD)).indices    # sure to be shown
     for i, name in zip(surest.tolist(), ODD, strict=True): files[i] = name
-    class Pictures:
-        "Images with files, and one that was left out."
-        left_out = {"no <b>picture</b>.txt": "it is no picture"}    # noqa: RUF012
-    Pictures.images, Pictures.files = images, files
-    names = ["zero", "<i>one</i>", None, None, None, None, None, None, None, None]
-    table = write_sorted(out, model, Pictures, names, reject=0.5, most=900)
+    pictures = Pictures(images, files, None, {"no <b>picture</b>.txt": "it is no picture"}, [])
+    categories = model.predict(images).tolist()
+    labels = {categories.index(0): "zero", categories.index(1): "<i>one</i>"}
+    table = write_sorted(out, model, pictures, labels, reject=0.5, most=900)
     sizes = [*table[~table.set_aside].groupby("category").size(), int(table.set_aside.sum())]
     assert len(sizes) == 11, sizes
     return {"sizes": sizes, "n": len(images)}
@@ -189,7 +187,7 @@ def shoot(page: Page, shots: Path | None, name: str) -> None:
     shots.mkdir(parents=True, exist_ok=True)
     page.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     page.shoot(shots/f"{name}.png")
-    page.driver.execute_script("document.querySelector('#group-1 .tile').click()")
+    page.driver.execute_script("document.querySelectorAll('section')[1].querySelector('.tile').click()")
     time.sleep(0.4)
     page.driver.save_screenshot(str(shots/f"{name}-one.png"))
 

@@ -20,8 +20,8 @@ from .devices import pick_device
 from .evaluation import single
 from .export import checked_path, export_onnx
 from .files import load_weights, pretrained, save_weights
-from .method import infoae_method
-from .model import Model
+from .method import method_of
+from .model import Model, system_of
 from .ranks import from_first, rank
 from infoae.runs import (
     OnEpoch,
@@ -80,22 +80,23 @@ class InfoAE(Model):
         "Write encoder.onnx, generator.onnx and decoder.onnx to a folder."
         return export_onnx(self, path)
 
-# %% ../nbs/22_api.ipynb #22-021
+# %% ../nbs/22_api.ipynb #22-023
 def trainer_for(images: Any,                            # images, or a data set of them
                 config: Config,
                 device: str | torch.device | None = None,   # None: the fastest that is there
-                networks: Callable[[Config], Model] = InfoAE,  # makes the six networks
+                networks: Callable[[Config], Any] | None = None,  # None: the recipe's
                 distance: Tensor | None = None          # (N,) near distances found before
                 ) -> Trainer:
-    "A trainer of InfoAE on images, at its first step; ValueError for images that do not fit."
+    "A trainer of a recipe on images, at its first step; ValueError for images that do not fit."
     on = pick_device(device)
+    if networks is None and system_of(config) is None: networks = InfoAE
     opened = images if isinstance(images, TensorImages | StreamedImages) else \
         open_images(images, on)
     opened.len_batches(config.batch_size)               # too few images: before anything is found
     with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
-        return Trainer(infoae_method(config, opened, on, networks, distance), opened, on)
+        return Trainer(method_of(config, opened, on, networks, distance), opened, on)
 
-# %% ../nbs/22_api.ipynb #22-024
+# %% ../nbs/22_api.ipynb #22-026
 def check_call(config: Any, **functions: Any) -> None:
     "TypeError for settings that are none, or for what should be a function and is none."
     if not isinstance(config, Config):
@@ -130,7 +131,7 @@ def saved_run(out: Path           # a run's folder
     if isinstance(why, ValueError): raise why
     return None
 
-# %% ../nbs/22_api.ipynb #22-026
+# %% ../nbs/22_api.ipynb #22-028
 def resume_from(t: Trainer, path: Path,             # its checkpoint
                 say: Callable[[str], None],
                 saved: tuple | None = None          # what `read_checkpoint` gave; None: it is read
@@ -150,14 +151,14 @@ def train(images: Any,                              # images, or a data set of t
           on_epoch: OnEpoch | None = None,          # given a copy of the model and the record
           show: bool | None = None,                 # a progress bar; None: only on a terminal
           say: Callable[[str], None] = print,       # where remarks go
-          networks: Callable[[Config], Model] = InfoAE  # makes the six networks
+          networks: Callable[[Config], Any] | None = None  # None: InfoAE, or the recipe's own
           ) -> Trainer:                             # `.final` the model, `.history` what happened
-    """Train InfoAE; labels in the data set are not read. ValueError or TypeError for bad input,
-    Locked for a folder in which another process trains, TrainingFailed for a loss that is no
-    number, KeyboardInterrupt after a checkpoint."""
+    """Train InfoAE, or the system of a recipe; labels in the data set are not read. ValueError or
+    TypeError for bad input, Locked for a folder in which another process trains, TrainingFailed
+    for a loss that is no number, KeyboardInterrupt after a checkpoint."""
     config = recipe("infomax") if config is None else config
-    check_call(config, say=say, networks=networks,
-               **{} if on_epoch is None else {"on_epoch": on_epoch})
+    given = {"on_epoch": on_epoch, "networks": networks}
+    check_call(config, say=say, **{name: f for name, f in given.items() if f is not None})
     scored = None if on_epoch is None else lambda m, record: kept_scores(on_epoch(m, record))
     if out is None: return run(trainer_for(images, config, device, networks), None, scored, show)
     folder = checked_path(out)

@@ -6,7 +6,8 @@
 __all__ = ['DATASETS', 'SPLITS', 'MAPS', 'to_model', 'to_uint8', 'DataUnavailable', 'Published', 'data_home', 'mnist_found',
            'Bar', 'may_download', 'Known', 'load', 'data_ready', 'mnist_ready', 'random_places', 'TensorImages',
            'Noise', 'as_noise', 'Drawn', 'own_numbers', 'affine_maps', 'apply_maps', 'Maps', 'random_affine',
-           'random_map', 'remark', 'as_images', 'StreamedImages', 'open_images']
+           'random_map', 'Pictures', 'images_from', 'settings_for', 'check_enough', 'remark', 'as_images',
+           'StreamedImages', 'open_images']
 
 # %% ../nbs/02_data.ipynb #02-002
 import bz2
@@ -19,7 +20,10 @@ import multiprocessing
 import os
 import pickle
 import random
+import re
+import stat
 import sys
+import tempfile
 import threading
 import warnings
 import zipfile
@@ -34,10 +38,11 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from urllib.request import urlopen
 
+# %% ../nbs/02_data.ipynb #02-003
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.datasets import load_digits, load_svmlight_file
 from sklearn.model_selection import train_test_split
 from torch import Tensor
@@ -54,7 +59,9 @@ from torch.utils.data import (
 from torchvision.datasets import MNIST, USPS, FashionMNIST
 from tqdm import tqdm
 
-# %% ../nbs/02_data.ipynb #02-005
+from .settings import check_setting
+
+# %% ../nbs/02_data.ipynb #02-006
 def _load_digits(train: bool) -> tuple[Tensor, Tensor]:
     "scikit-learn's digits, enlarged to 28 x 28 bytes, and their labels."
     digits = load_digits()
@@ -65,7 +72,7 @@ def _load_digits(train: bool) -> tuple[Tensor, Tensor]:
     large = F.interpolate(small, size=28, mode="bilinear", align_corners=False)
     return (large * 255).round().to(torch.uint8), torch.from_numpy(digits.target[rows]).long()
 
-# %% ../nbs/02_data.ipynb #02-008
+# %% ../nbs/02_data.ipynb #02-009
 def to_model(images: Tensor  # (N,channels,H,W) uint8 in 0..255, or float in [0,1]
              ) -> Tensor:    # (N,channels,H,W) float32 in [-1,1]
     "Images as the networks see them; TypeError for other dtypes."
@@ -80,7 +87,7 @@ def to_uint8(x: Tensor      # (N,channels,H,W) float in [-1,1]; what lies outsid
     "Images of the networks as bytes."
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
-# %% ../nbs/02_data.ipynb #02-012
+# %% ../nbs/02_data.ipynb #02-013
 class DataUnavailable(ValueError):
     "A data set that is neither here nor to be had; the message says what to do."
 
@@ -128,7 +135,7 @@ def _file(of: Published, name: str) -> Path | None:
     plain = _raw(of)/name
     return next((path for path in (plain, Path(f"{plain}.gz")) if os.path.isfile(path)), None)
 
-# %% ../nbs/02_data.ipynb #02-015
+# %% ../nbs/02_data.ipynb #02-016
 _TRUE: set[tuple[str, int, int, int]] = set()  # files whose hash was right, by size and times
 
 
@@ -145,7 +152,7 @@ def _header(name: str) -> int:
     "Bytes before the numbers of a file: four, and four for each axis."
     return 4 + 4 * len(_SHAPES[name])
 
-# %% ../nbs/02_data.ipynb #02-017
+# %% ../nbs/02_data.ipynb #02-018
 def _file_numbers(of: Published,
                   name: str,     # of the file
                   path: Path     # where it lies
@@ -168,14 +175,14 @@ def _file_numbers(of: Published,
         _TRUE.add(mark)
     return torch.from_numpy(data[_header(name):].reshape(shape))
 
-# %% ../nbs/02_data.ipynb #02-018
+# %% ../nbs/02_data.ipynb #02-019
 def mnist_found() -> bool:
     "Whether all of MNIST lies in `data_home()` and is MNIST; downloads nothing."
     files = {name: _file(_MNIST, name) for name in _MNIST.files}
     try: return all(path and len(_file_numbers(_MNIST, name, path)) for name, path in files.items())
     except DataUnavailable: return False
 
-# %% ../nbs/02_data.ipynb #02-022
+# %% ../nbs/02_data.ipynb #02-023
 _INSTEAD = ("set INFOAE_DATA to a folder that holds {}, or use --data digits, which needs no "
             "download.")
 
@@ -202,7 +209,7 @@ def _get(url: str,     # of a file
             if 2**16 * len(parts) > 2 * most: raise OSError("more was sent than the file has")
     return b"".join(parts)
 
-# %% ../nbs/02_data.ipynb #02-023
+# %% ../nbs/02_data.ipynb #02-024
 def _download(of: Published,
               name: str         # of a file
               ) -> np.ndarray:  # (n,) uint8, unpacked
@@ -217,7 +224,7 @@ def _download(of: Published,
             problems.append((str(problem).strip().splitlines() or [type(problem).__name__])[-1])
     raise OSError("; ".join(dict.fromkeys(problems))[:200])
 
-# %% ../nbs/02_data.ipynb #02-024
+# %% ../nbs/02_data.ipynb #02-025
 def _put(data: np.ndarray, path: Path) -> None:
     "Write a file whole or not at all."
     part = path.with_name(f".writing-{path.name}-{os.getpid()}-{threading.get_ident()}")
@@ -227,7 +234,7 @@ def _put(data: np.ndarray, path: Path) -> None:
     finally:
         part.unlink(missing_ok=True)
 
-# %% ../nbs/02_data.ipynb #02-026
+# %% ../nbs/02_data.ipynb #02-027
 def _elsewhere(of: Published, name: str) -> Path | None:
     "Where that file lies with Kaggle's dotted name or in a folder that is not read."
     raw = _raw(of)
@@ -247,7 +254,7 @@ def _missing(of: Published,
     return DataUnavailable(f"{of.name} is not in {raw} (wanted: {', '.join(names)}, each unpacked "
                            f"or as .gz) {why}{hint}; {_INSTEAD.format(f'{of.name}/raw')}")
 
-# %% ../nbs/02_data.ipynb #02-027
+# %% ../nbs/02_data.ipynb #02-028
 def _fetch(of: Published) -> None:
     "What is missing of it into `data_home()`, all or nothing; DataUnavailable on failure."
     missing, raw = [name for name in of.files if _file(of, name) is None], _raw(of)
@@ -258,7 +265,7 @@ def _fetch(of: Published) -> None:
     except OSError as problem:
         raise _missing(of, missing, f"and could not be downloaded ({problem})") from None
 
-# %% ../nbs/02_data.ipynb #02-031
+# %% ../nbs/02_data.ipynb #02-032
 _USPS = {  # how many images there are of each digit
     "train": (1194, 1005, 731, 658, 652, 556, 664, 645, 542, 644),
     "test": (359, 264, 198, 166, 200, 160, 170, 147, 166, 177)}
@@ -278,7 +285,7 @@ def _usps_of(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(path) as arrays: return arrays[f"{split}_images"], arrays[f"{split}_labels"]
     with bz2.open(path) as f: return _usps_text(f.read(2**26))
 
-# %% ../nbs/02_data.ipynb #02-032
+# %% ../nbs/02_data.ipynb #02-033
 def _fetch_usps(split: str) -> Path:
     "The text file of a split into `data_home()`, whole or not at all; OSError on failure."
     url, name, md5 = USPS.split_list[split]
@@ -315,7 +322,7 @@ def _load_usps(train: bool, download: bool) -> tuple[Tensor, Tensor]:
                               "pixels); put the true one there, or delete it.")
     return torch.from_numpy(images.copy()).unsqueeze(1), torch.from_numpy(labels).long()
 
-# %% ../nbs/02_data.ipynb #02-037
+# %% ../nbs/02_data.ipynb #02-038
 def may_download() -> bool:
     "Whether a missing data set may be downloaded: always, except in tests (nbdev sets IN_TEST)."
     return not os.environ.get("IN_TEST")
@@ -330,7 +337,7 @@ def _load_published(of: Published, train: bool, download: bool) -> tuple[Tensor,
     images, labels = (_file_numbers(of, name, path) for name in names if (path := _file(of, name)))
     return images.unsqueeze(1), labels.long()
 
-# %% ../nbs/02_data.ipynb #02-038
+# %% ../nbs/02_data.ipynb #02-039
 class Known(NamedTuple):
     "What is known of a data set that has a name."
     read: Callable[[bool, bool], tuple[Tensor, Tensor]]  # given: training images? download?
@@ -360,7 +367,7 @@ def load(name: str,                    # one of DATASETS
     last = slice(-_KNOWN[name].dev if split == "dev" else None, None)
     return images[last], labels[last]
 
-# %% ../nbs/02_data.ipynb #02-042
+# %% ../nbs/02_data.ipynb #02-043
 def data_ready(name: str,                   # one of DATASETS
                download: bool | None = None # as in `load`
                ) -> bool:                   # False after one printed line that says why
@@ -376,7 +383,7 @@ def mnist_ready(download: bool | None = None) -> bool:
     "`data_ready` for MNIST."
     return data_ready("mnist", download)
 
-# %% ../nbs/02_data.ipynb #02-053
+# %% ../nbs/02_data.ipynb #02-054
 def _whole_batches(n: int, batch_size: int) -> int:
     "How many whole batches n images make; ValueError where there is not even one."
     if batch_size < 1: raise ValueError(f"The batch size is {batch_size}; it has to be at least 1.")
@@ -404,7 +411,7 @@ def _order(n: int,                       # how many images there are
     order = torch.randperm(n, generator=generator, device=generator.device).to(device)
     return order[:n_batches * batch_size].split(batch_size)
 
-# %% ../nbs/02_data.ipynb #02-055
+# %% ../nbs/02_data.ipynb #02-056
 class TensorImages:
     "Images that fit: one uint8 tensor on the device."
     varies = False   # whether they are one draw of what the data set would draw anew each time
@@ -441,7 +448,7 @@ class TensorImages:
         for index in _order(self.n, batch_size, generator, self.images.device):
             yield index[part], self.images[index[part]]
 
-# %% ../nbs/02_data.ipynb #02-059
+# %% ../nbs/02_data.ipynb #02-060
 @dataclass(frozen=True)
 class Noise:
     "Random numbers for a step; of several processes that train together each takes its own rows."
@@ -471,14 +478,14 @@ class Noise:
         n = len(rows) // self.world
         return rows[self.rank * n:(self.rank + 1) * n]
 
-# %% ../nbs/02_data.ipynb #02-060
+# %% ../nbs/02_data.ipynb #02-061
 def as_noise(source: Noise | torch.Generator | None,  # None: torch's own generator
              device: torch.device | str               # where the numbers are wanted
              ) -> Noise:                              # a Noise stays what it is
     "Random numbers from whatever gives them."
     return source if isinstance(source, Noise) else Noise(source, device)
 
-# %% ../nbs/02_data.ipynb #02-065
+# %% ../nbs/02_data.ipynb #02-066
 _FLOATS = {getattr(torch.ops.aten, name).default for name in ("zeros", "ones", "rand", "randn")} \
     | {torch.ops.aten.empty.memory_format}           # where no number format is named
 
@@ -512,7 +519,7 @@ def own_numbers(seed: int) -> Drawn:
     "Inside, and in this thread, the numbers of a seed."
     return Drawn(torch.Generator("cpu").manual_seed(seed))
 
-# %% ../nbs/02_data.ipynb #02-070
+# %% ../nbs/02_data.ipynb #02-071
 def affine_maps(angle: Tensor,   # (B,) rotation in radians, clockwise
                 shear: Tensor,   # (B,) shear in radians
                 scale: Tensor,   # (B,) above 1: larger
@@ -535,7 +542,7 @@ def apply_maps(x: Tensor,    # (B,channels,H,W) in [-1,1]; -1 is background
     return F.grid_sample(x + 1, grid, mode="bilinear", padding_mode=outside,
                          align_corners=False) - 1
 
-# %% ../nbs/02_data.ipynb #02-075
+# %% ../nbs/02_data.ipynb #02-076
 class Maps(NamedTuple):
     "How far the small maps of a kind go at strength 1, to either side."
     angle: float            # degrees
@@ -573,7 +580,7 @@ def random_affine(x: Tensor,                                # (B,channels,H,W) i
     light = 1 + kind.light * strength * (2 * noise.uniform(len(x), 1, 1, 1) - 1)
     return ((mapped + 1) * light.clamp_min(0) - 1).clamp(-1, 1)
 
-# %% ../nbs/02_data.ipynb #02-083
+# %% ../nbs/02_data.ipynb #02-084
 def random_map(x: Tensor,                                # (B,channels,H,W) in [-1,1]
                noise: Noise | torch.Generator | None,    # on x's device; None: torch's own
                strength: float = 1.0,                    # 0 to 4; 0: images stay as they are
@@ -586,7 +593,7 @@ def random_map(x: Tensor,                                # (B,channels,H,W) in [
                          "none.")
     return random_affine(x, noise, strength, MAPS[maps])
 
-# %% ../nbs/02_data.ipynb #02-090
+# %% ../nbs/02_data.ipynb #02-091
 def _channels(shape: tuple[int, ...]  # (N,a,b,c)
               ) -> tuple[int, int]:   # how many, and on which axis
     "The axis of 1 or 3; where there is none, the one beside two equal sides."
@@ -594,7 +601,7 @@ def _channels(shape: tuple[int, ...]  # (N,a,b,c)
     last = a not in (1, 3) and (c in (1, 3) or (b != c and a == b))
     return (c, 3) if last else (a, 1)
 
-# %% ../nbs/02_data.ipynb #02-092
+# %% ../nbs/02_data.ipynb #02-093
 _KEEP = {2: ": of grey and alpha keep the first", 4: ": of red, green, blue and alpha keep three"}
 _AXES = "({0}H, W), ({0}channels, H, W) or ({0}H, W, channels)"
 
@@ -625,7 +632,7 @@ def _check_shape(t: Tensor,            # (N,H,W), (N,channels,H,W) or (N,H,W,cha
         raise ValueError(f"{given}; a side has to be 8 to 128 pixels: resize them.")
     return t
 
-# %% ../nbs/02_data.ipynb #02-095
+# %% ../nbs/02_data.ipynb #02-096
 def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     "The error for numbers from low to high, with what may be done."
     top = 255 if kind == "integer" else 1
@@ -637,7 +644,7 @@ def _refusal(who: str, kind: str, low: float, high: float) -> ValueError:
     return ValueError(f"The pixels of {who} are {kind}s from {low:g} to {high:g}; {kind}s have to "
                       f"lie between 0 and {top}: {hint}.")
 
-# %% ../nbs/02_data.ipynb #02-097
+# %% ../nbs/02_data.ipynb #02-098
 def _check_range(t: Tensor,               # numbers of any dtype
                  who: str = "the images"  # whose they are, for the error
                  ) -> Tensor:             # uint8 of the same shape
@@ -659,7 +666,7 @@ def _check_range(t: Tensor,               # numbers of any dtype
     if low < -1e-3 or high > 1 + 1e-3: raise _refusal(who, "float", low, high)
     return (t.clamp(0, 1) * 255).round().to(torch.uint8)
 
-# %% ../nbs/02_data.ipynb #02-100
+# %% ../nbs/02_data.ipynb #02-101
 def _on_black(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) or (H,W,3) uint8
     "A picture with transparency as it looks on black; ValueError where that shows nothing."
     grey = picture.mode in ("1", "L", "LA", "La")
@@ -686,7 +693,7 @@ def _deep(picture: Image.Image, who: str) -> np.ndarray:  # (H,W) float in [0,1]
                          "numpy.asarray(picture).astype('uint8').")
     return pixels / 65_535
 
-# %% ../nbs/02_data.ipynb #02-101
+# %% ../nbs/02_data.ipynb #02-102
 def _upright(picture: Image.Image) -> Image.Image:
     "The picture, turned as its EXIF says; one that cannot be read says nothing."
     try: return picture if picture.getexif().get(0x0112, 1) == 1 else \
@@ -706,7 +713,7 @@ def _pixels(picture: Image.Image,     # of any mode
     if mode[-1] in "Aa" or "transparency" in picture.info: return _on_black(picture, who)
     return np.array(picture.convert("L" if mode == "1" else "RGB"))
 
-# %% ../nbs/02_data.ipynb #02-105
+# %% ../nbs/02_data.ipynb #02-106
 def _nested(data: Any  # lists in lists
             ) -> Any:  # an array, or what was given where it has no shape
     "A nested list of numbers as an array."
@@ -725,7 +732,7 @@ def _numbers(t: Tensor,   # of any layout, dtype and device
     t = t.detach().as_subclass(Tensor)
     return _as_tensor(t.cpu().numpy(), who) if t.dtype == torch.uint64 else t
 
-# %% ../nbs/02_data.ipynb #02-107
+# %% ../nbs/02_data.ipynb #02-108
 def _as_tensor(data: Any,                # one image, or an array of them
                who: str = "The image"    # for the error
                ) -> Tensor:              # of its own dtype
@@ -751,7 +758,502 @@ def _as_tensor(data: Any,                # one image, or an array of them
     if data.dtype.kind == "f" and data.dtype.itemsize > 8: data = data.astype(np.float64)
     return torch.from_numpy(np.array(data, dtype=data.dtype.newbyteorder("="), order="C"))
 
-# %% ../nbs/02_data.ipynb #02-110
+# %% ../nbs/02_data.ipynb #02-111
+_LITTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir")   # what systems leave in folders
+Image.init()                                                   # else not all kinds are known yet
+_READABLE = tuple(kind for kind in (  # by Pillow alone: EPS would start another program
+    "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA",
+    "TIFF", "WEBP") if kind in Image.OPEN)
+
+
+def _is_hidden(name: str) -> bool:
+    "Whether a file or folder is not meant to be seen."
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _files_in(folder: str) -> Iterator[str]:
+    "The names of all files under a folder, in their order; OSError for a folder that is locked."
+    def refuse(problem: OSError) -> None: raise problem
+    seen = set()
+    for where, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        about = os.stat(where)
+        if (about.st_dev, about.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        for name in sorted(name for name in names if not _is_hidden(name)):
+            yield os.path.relpath(os.path.join(where, name), folder).replace(os.sep, "/")
+
+
+def _is_picture_name(name: str) -> bool:
+    "Whether a file is called as pictures are."
+    end = os.path.splitext(name)[1].lower()
+    return Image.registered_extensions().get(end) in _READABLE
+
+
+def _classes_of(files: list[str]) -> list[str] | None:
+    "The folder of each file, at the first depth where there are several; None for a flat folder."
+    parts = [name.split("/")[:-1] for name in files]
+    while parts and all(parts) and len({one[0] for one in parts}) == 1:
+        parts = [one[1:] for one in parts]
+    return [one[0] for one in parts] if parts and all(parts) else None
+
+# %% ../nbs/02_data.ipynb #02-114
+_FITS = ("pad", "crop")
+
+
+def _edge(picture: Image.Image) -> Any:  # a number, or three
+    "The median of the pixels at the edge of a picture, in each channel."
+    p = np.asarray(picture)
+    middle = np.median(np.concatenate([p[0], p[-1], p[:, 0], p[:, -1]]), axis=0)
+    whole = middle if picture.mode == "F" else np.rint(middle).astype(int)
+    return tuple(whole.tolist()) if whole.ndim else whole.item()
+
+
+def _square(picture: Image.Image,  # of mode L, RGB or F
+            size: int,             # pixels
+            fit: str               # "pad" or "crop"
+            ) -> np.ndarray:       # (size,size) or (size,size,3)
+    "A picture as a square of that size."
+    (w, h), how = picture.size, Image.Resampling.BILINEAR
+    if fit == "crop":
+        side = min(w, h)
+        box = ((w - side) / 2, (h - side) / 2, (w + side) / 2, (h + side) / 2)
+        return np.array(picture.resize((size, size), how, box))
+    new = [max(1, round(size * side / max(w, h))) for side in (w, h)]
+    small = picture.resize(new, how)
+    if new == [size, size]: return np.array(small)
+    whole = Image.new(picture.mode, (size, size), _edge(picture))
+    whole.paste(small, ((size - new[0]) // 2, (size - new[1]) // 2))
+    return np.array(whole)
+
+
+def _made_square(pixels: np.ndarray,  # (H,W) or (H,W,3) uint8 or uint16, or floats in [0,1]
+                 size: int, fit: str
+                 ) -> np.ndarray:     # (size,size) or (size,size,3) uint8 or uint16
+    "The same as a square, without loss of depth; ValueError as `_check_range`."
+    if pixels.shape[:2] == (size, size) and pixels.dtype.kind == "u": return pixels
+    if pixels.dtype == np.uint8: return _square(Image.fromarray(pixels), size, fit)
+    if pixels.ndim == 3:
+        parts = [_made_square(pixels[..., k], size, fit) for k in range(pixels.shape[2])]
+        return np.stack(parts, axis=2)
+    if pixels.dtype == np.uint16:
+        square = _square(Image.fromarray(pixels.astype(np.float32)), size, fit)
+        return square.round().astype(np.uint16)
+    _check_range(torch.from_numpy(np.ascontiguousarray(pixels)), "the picture")
+    square = _square(Image.fromarray(pixels.astype(np.float32)), size, fit)
+    return _check_range(torch.from_numpy(square.clip(0, 1)), "the picture").numpy()
+
+# %% ../nbs/02_data.ipynb #02-117
+class _Source(NamedTuple):
+    "Pictures in files, before they are alike."
+    name: str                          # of the folder or file, to be shown
+    files: list[str]                   # where each picture is from
+    sizes: set[tuple[int, int]]        # of all of them: the longer side, the shorter side
+    colour: bool                       # whether any may have a colour
+    deep: bool                         # whether any may have 16 bits
+    read: Callable[[int, int, str], np.ndarray]  # of: which, size, fit; as `_made_square`
+    classes: list[str] | None
+    left_out: dict[str, str]           # file: why
+    said: list[str]                    # sentences
+
+
+def _shown(name: Any  # of a file
+           ) -> str:
+    "A name that any terminal can show."
+    text = os.fspath(name)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _why(problem: Exception) -> str:
+    "What is wrong with a picture, in few words."
+    said = (str(problem).strip().splitlines() or [""])[0].rstrip(".")
+    return said if isinstance(problem, ValueError) and said else \
+        f"{type(problem).__name__}: {said}"[:200]
+
+
+def _spoilt(name: str, file: str, problem: Exception) -> ValueError:
+    "The error for a picture that cannot be read."
+    return ValueError(f"{_shown(file)} in {name} cannot be read ({_why(problem)}); mend it, take "
+                      "it away, or leave out what is damaged with skip_damaged (--skip-damaged).")
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Image.Image]:
+    "A picture in a file, its pixels not yet read."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")            # a large picture is no attack, and is made small
+        with Image.open(path, formats=_READABLE) as picture: yield picture
+
+
+def _read_picture(path: str, size: int, fit: str) -> np.ndarray:
+    "A picture in a file as a square; anything that PIL may raise."
+    with _opened(path) as picture:
+        picture.draft(None, (2 * size, 2 * size))  # a JPEG is decoded no larger than is needed
+        picture.load()
+        upright = _upright(picture)
+        if upright.mode.startswith("I"): return _made_square(_sixteen(upright), size, fit)
+        return _made_square(_pixels(upright, "it"), size, fit)
+
+# %% ../nbs/02_data.ipynb #02-118
+def _sixteen(picture: Image.Image  # of mode I or I;16
+             ) -> np.ndarray:      # (H,W) uint16
+    "Its numbers; ValueError for those that are not of 16 bits."
+    pixels = np.asarray(picture).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65_535:
+        raise ValueError(f"its pixels go from {pixels.min()} to {pixels.max()}, which is more than "
+                         "16 bits")
+    return pixels.astype(np.uint16)
+
+
+def _watched(show: bool | None) -> bool:
+    "Whether a bar is drawn: as told, or where somebody watches."
+    if show is not None: return show
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+
+
+def _header_of(folder: str, file: str
+               ) -> tuple[int, int, str] | None:   # both sides, the mode; None: it is no picture
+    "What the head of a file says; OSError or whatever PIL may raise for a damaged picture."
+    path, named = os.path.join(folder, file), _is_picture_name(file)
+    try: is_file = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        if named: raise
+        return None
+    if not is_file: return None
+    try:
+        with _opened(path) as picture: return max(picture.size), min(picture.size), picture.mode
+    except Exception as problem:                   # whatever PIL may raise
+        if not named: return None
+        if not isinstance(problem, UnidentifiedImageError): raise
+        raise ValueError("it is no picture") from None
+
+# %% ../nbs/02_data.ipynb #02-119
+def _folder_source(folder: str, names: list[str],  # of files in it
+                   skip_damaged: bool, show: bool | None) -> _Source:
+    "The pictures of a folder by their heads; ValueError where there are none, or one is damaged."
+    name, left_out, others = _shown(folder), {}, []
+    heads: dict[str, tuple[int, int, str]] = {}
+    for file in Bar(names, desc="looking", leave=False, disable=not _watched(show)):
+        try: head = _header_of(folder, file)
+        except MemoryError: raise
+        except Exception as problem:
+            if not skip_damaged: raise _spoilt(name, file, problem) from None
+            left_out[file] = _why(problem)
+            continue
+        if head: heads[file] = head
+        else: others.append(file)
+    if not heads: raise _no_pictures(name, others, left_out)
+    files, modes = list(heads), {mode for _, _, mode in heads.values()}
+    said = [f"{len(others)} other file{'s were' if len(others) > 1 else ' was'} not read: "
+            f"{_some_names(others)}."] if others else []
+    def read(i: int, size: int, fit: str) -> np.ndarray:
+        "Picture i."
+        return _read_picture(os.path.join(folder, files[i]), size, fit)
+    grey = ("1", "L", "LA", "La", "F")
+    return _Source(name, files, {(a, b) for a, b, _ in heads.values()},
+                   any(mode not in grey and mode[0] != "I" for mode in modes),
+                   any(mode[0] == "I" for mode in modes), read, _classes_of(files), left_out, said)
+
+
+def _some_names(files: Iterable[str]) -> str:
+    "The first names of a list, for a sentence."
+    names = [_shown(file) for file in files]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _no_pictures(name: str, others: list[str], left_out: Mapping[str, str]) -> ValueError:
+    "The error for a folder without pictures, with what may be meant."
+    arrays = [file for file in others if re.search(r"\.np[yz]$|idx\d-ubyte(\.gz)?$", file)]
+    if left_out: why = f"only damaged ones ({_some_names(left_out)})"
+    elif others: why = f"but other files ({_some_names(others)})"
+    else: why = "it is empty"
+    hint = f"name the file {_shown(arrays[0])} in it" if arrays else "name a folder that holds some"
+    return ValueError(f"There are no pictures in {name}, {why}; {hint}.")
+
+# %% ../nbs/02_data.ipynb #02-121
+_IN_MEMORY = 2**31   # bytes of images that are held; more lie on the disk
+_IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}   # types by their byte
+
+
+def _room(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    "Space for numbers: memory, or where that would be too much a nameless file."
+    size = prod(shape) * np.dtype(dtype).itemsize
+    if size <= _IN_MEMORY: return np.empty(shape, dtype)
+    file = tempfile.TemporaryFile(prefix="infoae-")          # gone as soon as nobody uses it
+    if hasattr(os, "posix_fallocate"): os.posix_fallocate(file.fileno(), 0, size)   # or ENOSPC now
+    return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def _read_idx(path: str) -> np.ndarray:
+    "The numbers of an IDX file, gzipped or not; ValueError for what is none, or is cut short."
+    with open(path, "rb") as f: packed = f.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as f:
+        magic = f.read(4)
+        if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX or not 0 < magic[3] < 5:
+            raise ValueError("it is no IDX file")
+        shape = tuple(np.frombuffer(f.read(4 * magic[3]), ">u4").tolist())
+        dtype = np.dtype(_IDX[magic[2]])
+        size = prod(shape) * dtype.itemsize
+        if len(shape) < magic[3] or size > os.path.getsize(path) * (1100 if packed else 1):
+            raise ValueError(f"it is cut short: there cannot be {size} bytes in it")
+        data, got = _room((size,), np.uint8), 0
+        while got < size and (n := f.readinto(data.data[got:got + 2**24])): got += n
+    if got < size: raise ValueError(f"it is cut short: it holds {got} of {size} bytes")
+    return data.view(dtype).reshape(shape)
+
+# %% ../nbs/02_data.ipynb #02-122
+_CALLED = {"images": "labels", "x_train": "y_train", "train_images": "train_labels", "x": "y",
+           "data": "target"}   # how images are called in a file of several arrays, and their labels
+
+
+def _shape_in(arrays: Any, name: str) -> tuple[int, ...]:
+    "The shape of an array in an npz, which is not read; () for one of objects."
+    with arrays.zip.open(f"{name}.npy") as f:
+        version = np.lib.format.read_magic(f)
+        head = np.lib.format.read_array_header_1_0 if version == (1, 0) else \
+            np.lib.format.read_array_header_2_0
+        shape, _, dtype = head(f)
+    return () if dtype.hasobject else shape
+
+
+def _read_npz(path: str) -> tuple[np.ndarray, Any, str]:   # images, labels or None, name
+    "The images of an npz, and what lies beside them; ValueError where it is not clear which."
+    with np.load(path, allow_pickle=False) as arrays:
+        shapes = {name: _shape_in(arrays, name) for name in arrays.files}
+        known = {name.lower(): name for name, shape in shapes.items() if len(shape) in (3, 4)}
+        called = next((n for n in known if n in _CALLED or len(known) == 1), None)
+        if called is None:
+            there = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+            raise ValueError(f"it is not clear which of its arrays are the images ({there}); call "
+                             "them images")
+        labels = next((name for name in shapes if name.lower() == _CALLED.get(called)), None)
+        return arrays[known[called]], arrays[labels] if labels else None, known[called]
+
+
+def _read_array(path: str) -> tuple[np.ndarray, Any, str]:   # images, labels or None, a sentence
+    "The array of a file; OSError, ValueError or what NumPy may raise."
+    end = os.path.splitext(path)[1].lower()
+    if end == ".npy": return np.load(path, mmap_mode="r", allow_pickle=False), None, ""
+    if end == ".npz":
+        images, labels, name = _read_npz(path)
+        return images, labels, f"The images are the array {_shown(name)}."
+    beside = path.replace("images", "labels").replace("idx3", "idx1")
+    there = beside != path and os.path.isfile(beside)
+    return _read_idx(path), _read_idx(beside) if there else None, ""
+
+# %% ../nbs/02_data.ipynb #02-123
+def _deepened(array: np.ndarray  # of any numbers
+              ) -> np.ndarray:   # uint8, uint16, or floats in [0,1]
+    "Numbers of a kind that pictures have; TypeError or ValueError for others."
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"its numbers are {array.dtype}; pixels have to be integers or floats")
+    if array.dtype == bool: return array.astype(np.uint8) * 255
+    if array.dtype == np.uint8 or array.size == 0: return array
+    parts = range(0, len(array), 1000)
+    ends = np.array([(np.fmin.reduce(array[i:i + 1000], axis=None),
+                      np.fmax.reduce(array[i:i + 1000], axis=None)) for i in parts])
+    low, high = np.fmin.reduce(ends[:, 0]), np.fmax.reduce(ends[:, 1])   # of all that are numbers
+    if array.dtype.kind == "f":
+        if low < -1e-3 or high > 1 + 1e-3: raise _refusal("the images", "float", low, high)
+        return array
+    if low < 0 or high > 65_535: raise _refusal("the images", "integer", low, high)
+    return array.astype(np.uint8 if high <= 255 else np.uint16)
+
+
+def _array_source(path: str) -> _Source:
+    "The images of a file; ValueError for a file that has none."
+    name = _shown(path)
+    try:
+        array, labels, said = _read_array(path)
+        if array.ndim not in (3, 4) or 0 in array.shape:
+            raise ValueError(f"its shape is {array.shape}; it has to be {_AXES.format('N, ')}")
+        n, axis = _channels(array.shape) if array.ndim == 4 else (1, 1)
+        if array.ndim == 3 and array.shape[2] < 5:
+            raise ValueError(f"its shape is {array.shape}; of one picture make (1, H, W, channels)")
+        if n not in (1, 3):
+            raise ValueError(f"its shape is {array.shape}, which is {n} channels; there have to be "
+                             f"1 or 3{_KEEP.get(n, '')}")
+        array = _deepened(array)
+    except MemoryError: raise
+    except Exception as problem:                      # whatever NumPy may raise
+        raise ValueError(f"{name} cannot be read as images ({_why(problem)}); name a folder of "
+                         "pictures, a picture, or a file of type npy, npz or IDX.") from None
+    array = np.moveaxis(array, axis, -1) if array.ndim == 4 else array[..., None]
+    def read(i: int, size: int, fit: str) -> np.ndarray:
+        "Image i."
+        pixels = np.array(array[i])
+        return _made_square(pixels[..., 0] if n == 1 else pixels, size, fit)
+    fits = labels is not None and np.shape(labels) == (len(array),)
+    sides = array.shape[1:3]
+    return _Source(name, [f"{name}[{i}]" for i in range(len(array))], {(max(sides), min(sides))},
+                   n == 3, array.dtype == np.uint16, read,
+                   [str(label) for label in labels.tolist()] if fits else None, {},
+                   [said] if said else [])
+
+# %% ../nbs/02_data.ipynb #02-124
+def _size_for(source: _Source, size: int | None, fit: str | None) -> tuple[int, str]:
+    "The side of all images, and why; ValueError where that is not clear."
+    long, short = [a for a, _ in source.sizes], [b for _, b in source.sizes]
+    square, alike = long == short, len(source.sizes) == 1
+    there = f"{max(long)} x {min(short)}" if alike else f"{min(short)} to {max(long)} pixels"
+    if fit is None and not (square and (alike or size)):
+        raise ValueError(f"The pictures in {source.name} are {there}, and not all of one size and "
+                         "square; say how they are to become so, with fit='pad' or 'crop' (--fit).")
+    if size is None:
+        usual = int(np.median(short if fit == "crop" else long))
+        size = max(8, usual if usual <= (64 if square and alike else 32) else 32)
+    else: size = check_setting("image_size", size, int, {"low": 8, "high": 128})
+    if square and alike and size == long[0]: return size, f"They are {size} x {size}."
+    how = "" if square else f", {'padded' if fit == 'pad' else 'cropped'} to squares"
+    return size, f"They are {there} and become {size} x {size}{how} (--image-size, --fit)."
+
+
+class _Store:
+    "Images as they come in, and what is true of all of them."
+
+    def __init__(self, n: int, size: int, colour: bool, deep: bool):
+        self.rows = _room((n, 3 if colour else 1, size, size), np.uint16 if deep else np.uint8)
+        self.n, self.white, self.coloured = 0, 0, False
+        self.deep = np.zeros(n, bool)
+
+    def add(self, square: np.ndarray) -> None:  # (size,size) or (size,size,3) uint8 or uint16
+        "One more."
+        self.deep[self.n] = square.dtype == np.uint16
+        if square.dtype == np.uint16: self.white = max(self.white, int(square.max()))
+        elif self.rows.dtype == np.uint16: square = square.astype(np.uint16) * 257
+        self.rows[self.n] = square if square.ndim == 2 else np.moveaxis(square, 2, 0)
+        self.coloured |= square.ndim == 3 and bool((square != square[..., :1]).any())
+        self.n += 1
+
+    def images(self, channels: int) -> Any:
+        "All of them: (n,channels,size,size) uint8, a tensor, or an array that lies on the disk."
+        rows = self.rows[:self.n, :channels]
+        if rows.dtype == np.uint16:
+            deep, self.white = rows, next(w for w in (255, 4095, 65_535) if self.white <= w)
+            rows = _room(deep.shape, np.uint8)
+            scale = np.where(self.deep[:self.n], 255 / self.white, 1 / 257)[:, None, None, None]
+            for i in range(0, self.n, 1000):
+                rows[i:i + 1000] = np.rint(deep[i:i + 1000] * scale[i:i + 1000])
+        if rows.shape[1] < channels:
+            rows = np.broadcast_to(rows, (self.n, channels, *rows.shape[2:]), subok=True)
+        return rows if isinstance(rows, np.memmap) else torch.from_numpy(np.array(rows, order="C"))
+
+# %% ../nbs/02_data.ipynb #02-125
+@dataclass(frozen=True)
+class Pictures:
+    "Images that were read from files, and what was decided on the way."
+    images: Any                  # (N,channels,size,size) uint8: a tensor, or, where that is too
+                                 # large for memory, an array on the disk
+    files: list[str]             # where each is from: its name in the folder, or its place
+    classes: list[str] | None    # the folder or label of each; never read in training
+    left_out: dict[str, str]     # file: why
+    said: list[str]              # a sentence for each decision
+    name: str = "pictures"       # of the folder or file
+    fit: str = "pad"             # as in the settings
+
+    def __len__(self) -> int:
+        "How many there are."
+        return len(self.files)
+
+
+def _place_of(path: Any) -> str:
+    "A path as text; ValueError where nothing is there, or nothing that holds images."
+    place = os.fsdecode(path)
+    if os.path.isdir(place) or os.path.isfile(place): return place
+    if os.path.lexists(place) and "\0" not in place:
+        raise ValueError(f"{_shown(place)} is neither a folder nor a file, or a link to nothing; "
+                         "name a folder of pictures, or a file of images.")
+    hint = f"; the data set of that name is load({place!r})" if place in DATASETS else ""
+    raise ValueError(f"There is no folder and no file {_shown(place)[:300] or repr(place)}{hint}; "
+                     "name a folder of pictures, or a file of type npy, npz or IDX.")
+
+
+def _name_of(place: str) -> str:
+    "What a folder or file is called in settings: not like a data set."
+    name = _shown(os.path.basename(os.path.abspath(place)))[:100] or "pictures"
+    return f"{name} of one's own" if name in DATASETS else name
+
+# %% ../nbs/02_data.ipynb #02-126
+def _gather(source: _Source, size: int, fit: str, skip_damaged: bool, show: bool | None
+            ) -> tuple[_Store, list[int], dict[str, str]]:  # which are there, and which are not
+    "All pictures of a source, each read once; ValueError for a damaged one."
+    n, kept, left_out = len(source.files), [], dict(source.left_out)
+    store = _Store(n, size, source.colour, source.deep)
+    for i in Bar(range(n), desc="reading", unit=" images", leave=False, disable=not _watched(show)):
+        try: store.add(source.read(i, size, fit))
+        except MemoryError: raise
+        except Exception as problem:               # whatever PIL may raise
+            if not skip_damaged: raise _spoilt(source.name, source.files[i], problem) from None
+            left_out[source.files[i]] = _why(problem)
+            continue
+        kept.append(i)
+    if not kept: raise _no_pictures(source.name, [], left_out)
+    return store, kept, left_out
+
+
+def _sentences(source: _Source, store: _Store, sized: str, classes: list[str] | None, channels: int,
+               left_out: Mapping[str, str]) -> list[str]:
+    "What was decided."
+    known = f"; training does not read their {len(set(classes))} classes" if classes else ""
+    said = [f"{store.n} image{'s' if store.n > 1 else ''}{known}.", sized]
+    if channels == 3: said.append("They are in colour." if store.coloured else
+                                  "They are grey, read as colours.")
+    else: said.append("They are grey.")
+    if store.deep.any(): said.append(f"Of 16 bits {store.white} is white.")
+    if left_out: said.append(f"{len(left_out)} damaged, left out: {_some_names(left_out)}.")
+    return said + source.said
+
+# %% ../nbs/02_data.ipynb #02-127
+def images_from(path: Any,                   # a folder of pictures, a picture, npy, npz or IDX
+                size: int | None = None,     # pixels of a side, 8 to 128; None: of what is there
+                fit: str | None = "pad",     # or "crop"; None: all have to be square and alike
+                skip_damaged: bool = False,  # damaged pictures are left out, and named
+                show: bool | None = None,    # a progress bar; None: only on a terminal
+                channels: int | None = None  # 1 or 3; None: 3 where a picture has a colour
+                ) -> Pictures:
+    "The images in files; ValueError for what is none, OSError for what may not be read."
+    if fit is not None: check_setting("fit", fit, str, {"choices": _FITS})
+    place = _place_of(path)
+    if os.path.isdir(place):
+        source = _folder_source(place, list(_files_in(place)), skip_damaged, show)
+    elif _is_picture_name(place):
+        folder, name = os.path.split(place)
+        source = _folder_source(folder or ".", [name], False, show)
+    else: source = _array_source(place)
+    size, sized = _size_for(source, size, fit)
+    store, kept, left_out = _gather(source, size, fit or "pad", skip_damaged, show)
+    if channels == 1 and store.coloured:
+        raise ValueError(f"The pictures in {source.name} are in colour, and grey ones are wanted (1"
+                         " channel); give grey ones, or train a model on these: infoae train "
+                         f"--data {source.name}")
+    channels = channels or (3 if store.coloured else 1)
+    images = store.images(channels)
+    classes = [source.classes[i] for i in kept] if source.classes else None
+    return Pictures(images, [source.files[i] for i in kept], classes, left_out,
+                    _sentences(source, store, sized, classes, channels, left_out), _name_of(place),
+                    fit or "pad")
+
+# %% ../nbs/02_data.ipynb #02-134
+def settings_for(pictures: Pictures) -> dict[str, Any]:
+    "The settings that follow from pictures themselves; ValueError for a single one."
+    n, channels, size, _ = pictures.images.shape
+    if n < 2:
+        raise ValueError(f"There is one image in {pictures.name}; sorting takes at least 2, and "
+                         "some hundreds to mean something.")
+    batch_size = min(128 if n >= 10_000 else 64, n)
+    return {"data": pictures.name, "image_size": size, "channels": channels, "fit": pictures.fit,
+            "batch_size": batch_size, "epochs": max(12, -(-1000 // (n // batch_size)))}
+
+
+def check_enough(n: int, n_categories: int) -> None:
+    "ValueError for more categories than images."
+    if n_categories > n:
+        raise ValueError(f"There are {n} images and {n_categories} categories; a category takes at "
+                         "least one image: choose fewer (--categories), or give more images.")
+
+# %% ../nbs/02_data.ipynb #02-137
 def _advice(data: Any) -> str:
     "What to give instead of what has no images in places."
     if isinstance(data, DataLoader): return "give its data set: loader.dataset"
@@ -759,15 +1261,13 @@ def _advice(data: Any) -> str:
         return f"give the value that holds the images (keys: {', '.join(map(str, data))[:80]})"
     if isinstance(data, IterableDataset | Iterator): return "it has no places: give list(...) of it"
     if isinstance(data, Set): return "it has no order: give a list"
-    if isinstance(data, str | PurePath):
-        return "give what is read from there, such as torchvision.datasets.ImageFolder(path)"
     if isinstance(data, bytes | bytearray | memoryview):
         return "give pictures: PIL.Image.open(io.BytesIO(...))"
     if isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
         return "it has no places: give list(...) of it"
     return "give an array, a tensor, a list of pictures or a data set of images"
 
-# %% ../nbs/02_data.ipynb #02-111
+# %% ../nbs/02_data.ipynb #02-138
 def _from_table(data: Any       # a data frame
                 ) -> np.ndarray:  # (rows, columns)
     "The numbers of a table; TypeError where it has others."
@@ -788,12 +1288,14 @@ def _unlabelled(data: Any) -> Any:
 
 def _by_place(data: Any) -> Any:
     "The same as what is read by place; TypeError for what has none, ValueError for an empty set."
+    if isinstance(data, str | PurePath): data = images_from(data)
+    if isinstance(data, Pictures): data = data.images
     if isinstance(data, Tensor) and data.is_nested: data = list(data.unbind())
     if hasattr(data, "columns") and hasattr(data, "to_numpy"): data = _from_table(data)
     if hasattr(data, "toarray"): data = data.toarray()                       # SciPy's sparse ones
     data = _unlabelled(data)
     if isinstance(data, Tensor | np.ndarray) and data.ndim == 0: _check_shape(torch.tensor(0))
-    no_set = (str, bytes, bytearray, memoryview, Mapping, IterableDataset, DataLoader)
+    no_set = (bytes, bytearray, memoryview, Mapping, IterableDataset, DataLoader)
     try:
         if isinstance(data, no_set) or not hasattr(data, "__getitem__"): raise TypeError
         n = len(data)
@@ -803,7 +1305,7 @@ def _by_place(data: Any) -> Any:
     if n == 0: raise ValueError("There are no images: the set is empty.")
     return data
 
-# %% ../nbs/02_data.ipynb #02-114
+# %% ../nbs/02_data.ipynb #02-141
 def _file_of(data: Any, i: int) -> str:
     "Where image i of a data set comes from, as ' (path)'; nothing where that cannot be told."
     if isinstance(data, Subset): return _file_of(data.dataset, data.indices[i])
@@ -818,7 +1320,7 @@ def _file_of(data: Any, i: int) -> str:
     if isinstance(found, tuple) and found: found = found[0]
     return f" ({found})" if isinstance(found, str | PurePath) and str(found) else ""
 
-# %% ../nbs/02_data.ipynb #02-115
+# %% ../nbs/02_data.ipynb #02-142
 def _picture_of(item: Any) -> Any:
     "The image of an item: the first of a pair, what a dict has under image, or the item."
     if isinstance(item, Mapping):
@@ -858,7 +1360,7 @@ def _check_alike(i: int, shape: tuple[int, ...], first: tuple[int, ...]) -> None
     raise ValueError(f"Image {i} has shape {shape} and image 0 {first}; all have to be alike: "
                      + ("make all grey, or all coloured." if mixed else "resize them."))
 
-# %% ../nbs/02_data.ipynb #02-118
+# %% ../nbs/02_data.ipynb #02-145
 _READING = threading.RLock()  # held while the process's generators are ours
 
 
@@ -886,7 +1388,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally: _put_back(kept)
 
-# %% ../nbs/02_data.ipynb #02-120
+# %% ../nbs/02_data.ipynb #02-147
 def _is_array(data: Any) -> bool:
     "Whether the set is one array: nothing is drawn when a part of it is read."
     return isinstance(data, Tensor) or hasattr(data, "__array__")
@@ -906,7 +1408,7 @@ def _look(data: Any  # read by place
     varies = draws or not all(torch.equal(a, b) for a, b in pairs)
     return tuple(pairs[0][0].shape), draws, varies
 
-# %% ../nbs/02_data.ipynb #02-122
+# %% ../nbs/02_data.ipynb #02-149
 def remark(text: str) -> None:
     "A warning that points to the line outside of this package that led to it."
     level, frame = 2, sys._getframe(1)
@@ -921,7 +1423,7 @@ def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
         remark("No pixel of the images is above 1, and white is 255: they are all but black. Give "
                "pictures of 0 and 1, or divided by 255, as floats.")
 
-# %% ../nbs/02_data.ipynb #02-124
+# %% ../nbs/02_data.ipynb #02-151
 class _Indexed(Dataset):
     "A data set whose items are (index, uint8 image), checked one by one."
 
@@ -945,7 +1447,7 @@ class _Indexed(Dataset):
         for row, i in enumerate(places): images[row] = self[i][1]
         return images
 
-# %% ../nbs/02_data.ipynb #02-126
+# %% ../nbs/02_data.ipynb #02-153
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
@@ -964,12 +1466,12 @@ def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as byt
 
 
 def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,channels); or a list,
-                           # Series or data set of images or pairs (image, label)
+                           # Series or data set of images or pairs (image, label); or a path
               ) -> Tensor: # (N,channels,H,W) uint8
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     with torch.inference_mode(False): return _held(_by_place(data))[0]
 
-# %% ../nbs/02_data.ipynb #02-133
+# %% ../nbs/02_data.ipynb #02-160
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
@@ -1009,7 +1511,7 @@ class StreamedImages:
         for index, images in zip(own, read, strict=True):
             yield index.to(self.device), images.to(self.device)
 
-# %% ../nbs/02_data.ipynb #02-134
+# %% ../nbs/02_data.ipynb #02-161
 def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
@@ -1027,7 +1529,7 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
         said = str(problem).strip().splitlines()[-1].partition(": ")[2]
         raise type(problem)(said or str(problem)) from None
 
-# %% ../nbs/02_data.ipynb #02-139
+# %% ../nbs/02_data.ipynb #02-166
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed

@@ -48,7 +48,7 @@ from .devices import pick_device
 from .evaluation import accuracy
 from .model import CHUNK, Model, through
 from .rows import RowModel
-from .settings import Config, check_setting, plain, recipe, with_changes
+from .settings import SYSTEMS, Config, check_setting, plain, recipe, with_changes
 from .trainer import Trainer, trains
 
 # %% ../nbs/26_estimator.ipynb #26-005
@@ -406,6 +406,9 @@ def settings_of(told: Parameters,
     given = {name: getattr(told, name) for name in names} | dict(told.settings or {})
     given = {name: plain(value) for name, value in given.items() if value is not None}
     size = {"image_size": form.side, "channels": form.channels} if form.image else {}
+    if told.recipe in SYSTEMS:
+        raise ValueError(f"The estimator needs the six networks of InfoAE, and the recipe "
+                         f"{told.recipe} is another system: give it to infoae.train.")
     config = recipe(told.recipe, data="array", **{**size, "n_categories": max(2, K), "seed": seed,
                                                   **given, **changes})
     return with_changes(config, batch_size=min(config.batch_size, n))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .files import write_file
-from .model import Model, existing
+from .model import Model, check_six, existing
 
 # %% ../nbs/20_export.ipynb #20-005
 class Reads(nn.Module):
@@ -98,6 +98,7 @@ def onnx_bytes(network: nn.Module,  # takes and gives tensors, the batch first
 def onnx_files(model: Model           # trained, with G and D
                ) -> dict[str, bytes]: # what is in encoder.onnx, generator.onnx and decoder.onnx
     "The three graphs of a model; ValueError for one of rows, or without G or D; ImportError."
+    check_six(model, "ONNX")
     c = model.config
     if model.shape != (c.channels, c.image_size, c.image_size):
         raise ValueError(f"This model takes rows of {model.shape[-1]} numbers, and the graphs are "

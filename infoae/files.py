@@ -33,7 +33,7 @@ from torch import Tensor
 
 from .data import remark
 from .devices import pick_device
-from .model import CRITICS, Model, SixNetworks
+from .model import CRITICS, Model, Networks, networks_of, system_of
 from .settings import Config, brief, parse_json, with_changes
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None  # Windows has none
@@ -329,7 +329,7 @@ def misfit(wanted: Mapping[str, Tensor],  # a network's own; their numbers are n
 FORMAT = "infoae-weights-2"
 
 
-def file_of(model: Model,
+def file_of(model: Networks,
             notes: Mapping[str, str]  # beside those that the model was loaded with
             ) -> tuple[dict[str, Tensor], dict[str, str]]:  # tensors, notes
     "What a model's weights file holds; TypeError or ValueError for a note that cannot be kept."
@@ -339,18 +339,18 @@ def file_of(model: Model,
         if name in ("format", "config", *HASHES):
             raise ValueError(f"The note {name} is written by infoae itself; choose another name.")
     tensors = {name: t for name, t in model.state_dict().items()
-               if name.split(".")[0] not in CRITICS}
+               if name.split(".")[0] not in getattr(model, "critics", CRITICS)}
     own = {"format": FORMAT, "config": model.config.to_json()}
     kept = getattr(model, "notes", {})                 # networks of another make have none
     return tensors, {**kept, **notes, **own}
 
 
-def weights_sha256(model: Model) -> str:  # 64 hexadecimal digits
+def weights_sha256(model: Networks) -> str:  # 64 hexadecimal digits
     "The content's hash of the file that `save_weights` would write: the one name of weights."
     return content_hash(*file_of(model, {}))
 
 # %% ../nbs/11_files.ipynb #11-034
-def save_weights(model: Model,      # critics in it are left out
+def save_weights(model: Networks,   # critics in it are left out
                  path: Path | str,  # one file; its folder exists
                  **notes: str       # to be kept beside the settings, and those it was loaded with
                  ) -> str:          # the content's hash, `weights_sha256` of the model read again
@@ -385,7 +385,7 @@ def read_weights(path: Path | str  # one file
 # %% ../nbs/11_files.ipynb #11-036
 def load_weights(path: Path | str,  # one file
                  device: str | torch.device = "cpu",  # "auto": the fastest that is there
-                 kind: type[Model] = Model  # the class of the model
+                 kind: type[Model] = Model  # the class of an InfoAE; other systems have their own
                  ) -> Any:                  # of that class, without critics, in evaluation mode
     "The model that `save_weights` wrote; ValueError for a file that is not one."
     on = device if isinstance(device, torch.device) else pick_device(device)
@@ -393,8 +393,9 @@ def load_weights(path: Path | str,  # one file
     if notes["format"] != FORMAT:
         remark(f"{path} is of the format {notes['format']}, in which damage is not seen; load it "
                "and save it again.")
+    make = kind if system_of(config) is None else networks_of(config)
     with torch.inference_mode(False), torch.device("meta"):  # no random weights on the way
-        model = kind(config, critics=False)
+        model = make(config, critics=False)
     if why := misfit(model.state_dict(), tensors):
         raise ValueError(f"The weights in {path} do not fit its own configuration ({why}); get the "
                          "file again.")
@@ -410,7 +411,7 @@ MOST_NUMBERS = 2**28  # of all networks: 1 GiB, and in training about five times
 @lru_cache(256)
 def size_of(config: Config) -> int:
     "How many numbers all networks hold."
-    with torch.device("meta"): networks = SixNetworks(config)
+    with torch.device("meta"): networks = networks_of(config)(config)
     return sum(t.numel() for t in networks.state_dict().values())
 
 

@@ -25,7 +25,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 from .evaluation import most_rows, samples, single
-from .model import Model, existing
+from .model import Model, check_six, existing
 from .settings import OLD_NAMES
 
 # %% ../nbs/09_plots.ipynb #09-005
@@ -709,6 +709,7 @@ def all_figures(model: Model,        # trained, with G and D
                 steps: int = 10      # of a path
                 ) -> dict[str, Figure]:  # five figures by their names
     "Figure 1 and the four panels of figure 2; ValueError for a model without D or G."
+    check_six(model, "This set of figures")
     for name in ("D", "G"): existing(model, name)
     images = model.images(images)
     begin, other, same = ends_of_paths(model.predict(images).cpu(), rows)

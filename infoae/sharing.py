@@ -30,7 +30,7 @@ from infoae.files import (
     write_file,
 )
 from .ledger import shipped_row
-from .model import Model
+from .model import Model, check_six
 from .settings import Config, brief
 
 # %% ../nbs/21_sharing.ipynb #21-005
@@ -90,7 +90,8 @@ def model_card(model: Model,
 
 # %% ../nbs/21_sharing.ipynb #21-008
 def check_images(model: Model) -> None:
-    "ValueError for a model of other samples than its configuration says, such as rows."
+    "ValueError for another system's model, and for one of other samples than images, such as rows."
+    check_six(model, "A folder for the hub")
     c = model.config
     if model.shape != (c.channels, c.image_size, c.image_size):
         raise ValueError("A model of rows cannot be saved or exported by itself; keep the "

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['Source', 'FIELDS', 'THUMBNAIL', 'JPEG_QUALITY', 'MOST', 'BINS', 'PAGE_FILES', 'RESERVED', 'LONGEST', 'HOW', 'opened',
-           'images_at', 'in_words', 'check_made_for', 'probabilities', 'checked_reject', 'checked_names', 'rows_of',
-           'as_table', 'sort', 'records', 'known', 'Group', 'written', 'in_one_line', 'groups_of', 'sheet_blocks',
-           'in_rows', 'draw_sheet', 'contact_sheet', 'data_address', 'of_pixels', 'of_file', 'shares', 'picked',
-           'spread', 'category_label', 'group_data', 'count_of', 'page_lead', 'page_notes', 'policy', 'filled',
-           'page_text', 'write_page', 'places_by_name', 'read_labels', 'safe_name', 'free_name', 'group_folder', 'put',
-           'put_files', 'csv_text', 'free_place', 'check_how', 'write_all', 'write_sorted']
+           'images_at', 'in_words', 'shape_for', 'check_made_for', 'pictures_for', 'probabilities', 'checked_reject',
+           'checked_names', 'rows_of', 'as_table', 'sort', 'records', 'known', 'Group', 'written', 'in_one_line',
+           'groups_of', 'sheet_blocks', 'in_rows', 'draw_sheet', 'contact_sheet', 'data_address', 'of_pixels',
+           'of_file', 'shares', 'picked', 'spread', 'category_label', 'group_data', 'count_of', 'page_lead',
+           'page_notes', 'policy', 'filled', 'page_text', 'write_page', 'places_by_name', 'read_labels', 'safe_name',
+           'free_name', 'group_folder', 'put', 'put_files', 'csv_text', 'free_place', 'folders_above', 'folder_of',
+           'check_how', 'write_all', 'write_sorted']
 
 # %% ../nbs/28_sort.ipynb #28-002
 import base64
@@ -22,7 +23,8 @@ import re
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -39,11 +41,12 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from .data import StreamedImages, TensorImages, open_images
+from .data import Pictures, StreamedImages, TensorImages, images_from, open_images
 from .demo import own_folder
 from .evaluation import whole_number
 from .export import checked_path
 from .files import ASSETS, HIDDEN, read_text, write_file
+from .names import name_clusters
 from .plots import Drawing, mosaic
 from .settings import brief
 
@@ -55,9 +58,9 @@ def opened(images: Any,                        # any set of images, or what `ima
            files: Sequence[str] | None = None  # a name for each; None: those of the images
            ) -> tuple[Source, list[str]]:      # read by place, and (N,) names
     "Images that are read by place, and their files; ValueError for another number of files."
-    if files is None: files = getattr(images, "files", None)
-    held = getattr(images, "images", images) if hasattr(images, "files") else images
-    source = held if isinstance(held, Source) else open_images(held)
+    if isinstance(images, str | PurePath): images = images_from(images)
+    if isinstance(images, Pictures) and files is None: files = images.files
+    source = images if isinstance(images, Source) else open_images(images)
     names = [str(i) for i in range(source.n)] if files is None else [str(name) for name in files]
     if len(names) == source.n: return source, names
     raise ValueError(f"There are {source.n} images and {len(names)} files; each image has to have "
@@ -76,17 +79,32 @@ def in_words(shape: Sequence[int]) -> str:  # of channels, height, width
     return f"{'grey' if shape[0] == 1 else 'colour'}, {shape[1]} × {shape[2]} pixels"
 
 
+def shape_for(model: Any) -> tuple[int, ...]:  # channels, height, width
+    "Of the images that a model sorts; TypeError for one that sorts none."
+    if hasattr(model, "predict_proba") and hasattr(model, "shape"): return tuple(model.shape)
+    raise TypeError(f"A {type(model).__name__} gives images no probabilities; give a model that "
+                    "infoae trained, such as InfoAE.load(path).")
+
+
 def check_made_for(model: Any, shape: tuple[int, ...]  # channels, height, width of the images
                    ) -> None:
-    "ValueError for a model that sorts no images, or others."
-    wanted = getattr(model, "shape", None)
-    if not hasattr(model, "predict_proba") or wanted is None:
-        raise ValueError(f"A {type(model).__name__} gives images no probabilities; give a model "
-                         "that infoae trained, such as InfoAE.load(path).")
-    if tuple(wanted) == tuple(shape): return
+    "ValueError for images that a model was not made for."
+    wanted = shape_for(model)
+    if wanted == shape: return
     raise ValueError(f"The images are {in_words(shape)}, and this model was made for others "
                      f"({in_words(wanted)}): train one with infoae train --data PATH --image-size "
                      f"{shape[1]}, or give images of its kind.")
+
+
+def pictures_for(model: Any,
+                 path: Path | str,            # as for `images_from`
+                 skip_damaged: bool = False,  # damaged pictures are left out, and named
+                 show: bool | None = None     # a progress bar; None: only on a terminal
+                 ) -> Pictures:
+    "The images of a path as a model wants them; ValueError as `images_from`."
+    channels, _, size = shape_for(model)
+    fit = getattr(model.config, "fit", "pad")
+    return images_from(path, size, fit, skip_damaged, show, channels)
 
 
 def probabilities(model: Any,      # with `predict_proba`
@@ -141,12 +159,13 @@ def as_table(rows: list[dict[str, Any]]) -> Any:
 
 
 def sort(model: Any,                          # a trained model, with `predict_proba`
-         images: Any,                         # any set of images, or what `images_from` gave
+         images: Any,                         # any set of images, or the path of one
          files: Sequence[str] | None = None,  # (N,) None: those of the images, or their places
          names: Any = None,                   # (K,) of the categories, as `name_clusters` gives
          reject: float | None = None          # below this confidence an image is set aside
          ) -> Any:                            # a data frame with FIELDS, or a list of such rows
     "Sort images into a model's categories; ValueError for images it was not made for."
+    if isinstance(images, str | PurePath): images = pictures_for(model, images)
     source, listed = opened(images, files)
     return as_table(rows_of(probabilities(model, source), listed, names, reject))
 
@@ -529,9 +548,15 @@ HOW = ("copy", "link")
 
 
 def put(file: Path, to: Path, how: str) -> None:
-    "Copy a file, or make a link to it; OSError where the disk refuses."
-    if how == "copy": shutil.copy2(file, to)
-    else: os.symlink(file.absolute(), to)
+    "Copy a file, or make a link to it; ValueError where links cannot be made, or OSError."
+    if how == "copy":
+        shutil.copy2(file, to)
+        return
+    try: os.symlink(file.absolute(), to)
+    except (OSError, NotImplementedError) as e:
+        why = getattr(e, "strerror", None) or e
+        raise ValueError(f"No link to {in_one_line(file)} can be made there ({why}); copy the files "
+                         "instead.") from None
 
 
 def put_files(groups: Sequence[Group], K: int,
@@ -572,6 +597,28 @@ def free_place(out: Any) -> Path:
     return path
 
 
+@contextmanager
+def folders_above(path: Path) -> Iterator[None]:
+    "The folders above a path, made where they are missing; gone again where something fails."
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError): folder.rmdir()
+        raise
+
+
+def folder_of(path: Path | str,        # what images were read from
+              files: Sequence[str]     # of the images
+              ) -> Path | None:        # None: they are arrays
+    "The folder in which the files of images lie."
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent
+    return folder if (folder/files[0]).is_file() else None
+
+
 def check_how(how: str | None, folder: Path | None) -> None:
     "ValueError for files that are to be copied or linked, and are none."
     if how is not None and how not in HOW:
@@ -606,26 +653,30 @@ def write_all(ready: Path,                        # an empty folder
 # %% ../nbs/28_sort.ipynb #28-056
 def write_sorted(out: Path | str,                   # a new or empty folder
                  model: Any, images: Any,           # as for `sort`
-                 names: Any = None, reject: float | None = None,
-                 folder: Path | str | None = None,  # where the files of the images lie
+                 labels: Mapping[int, Any] | None = None,  # a few: the place of an image, its label
+                 reject: float | None = None,       # as for `sort`
+                 folder: Path | str | None = None,  # where their files lie; None: that of the path
                  how: str | None = None,            # copy or link: each file to its group's folder
                  title: str | None = None,          # of the page
                  most: int = MOST                   # thumbnails on it
                  ) -> Any:                          # the table of `sort`
     "Sort images into a folder, whole or not at all; ValueError as `sort`, or for a taken folder."
-    place, at, (source, files) = free_place(out), folder and Path(folder), opened(images)
-    check_how(how, at or None)
+    place, path = free_place(out), images if isinstance(images, str | PurePath) else None
+    if path is not None: images = pictures_for(model, path)
+    source, files = opened(images)
+    at = Path(folder) if folder else folder_of(path, files) if path is not None else None
+    check_how(how, at)
     p = probabilities(model, source)
-    rows = rows_of(p, files, names, reject)
+    names = name_clusters(p.argmax(dim=1), labels, p.shape[1]) if labels else None
+    rows, left_out = rows_of(p, files, names, reject), getattr(images, "left_out", None)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with own_folder(place.parent, HIDDEN) as made:
+        with folders_above(place), own_folder(place.parent, HIDDEN) as made:
             (made/"sorted").mkdir()
-            write_all(made/"sorted", rows, source, p.shape[1], at or None, how, title=title,
-                      reject=reject, left_out=getattr(images, "left_out", None), most=most)
+            write_all(made/"sorted", rows, source, p.shape[1], at, how, title=title, reject=reject,
+                      left_out=left_out, most=most)
             if place.exists(): place.rmdir()
             os.replace(made/"sorted", place)
     except OSError as e:
-        raise ValueError(f"The folder {place} cannot be written ({e.strerror or e}); choose "
-                         "another one, or make room.") from None
+        raise ValueError(f"The folder {place} cannot be written ({e.strerror or e}: "
+                         f"{in_one_line(e.filename)}); choose another one, or make room.") from None
     return as_table(rows)

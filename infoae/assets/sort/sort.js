@@ -124,7 +124,7 @@ function section(group, i) {
   title.tabIndex = -1;
   one.setAttribute("aria-labelledby", title.id);
   title.append(made("small", "", pictures(group.n)));
-  sure.append(made("p", "", `half are above ${percent(group.median)}`), spark(group));
+  sure.append(made("p", "", `median ${percent(group.median)}`), spark(group));
   head.append(title, sure);
   const more = made("button", "more quiet");
   more.type = "button";
