@@ -6,8 +6,8 @@
 __all__ = ['DATASETS', 'SPLITS', 'MAPS', 'to_model', 'to_uint8', 'DataUnavailable', 'Published', 'data_home', 'mnist_found',
            'Bar', 'may_download', 'Known', 'load', 'data_ready', 'mnist_ready', 'random_places', 'TensorImages',
            'Noise', 'as_noise', 'Drawn', 'own_numbers', 'affine_maps', 'apply_maps', 'Maps', 'random_affine',
-           'random_map', 'Pictures', 'images_from', 'settings_for', 'check_enough', 'remark', 'as_images',
-           'StreamedImages', 'open_images']
+           'random_map', 'Pictures', 'images_from', 'settings_for', 'pictures_for', 'check_enough', 'remark',
+           'as_images', 'StreamedImages', 'open_images']
 
 # %% ../nbs/02_data.ipynb #02-002
 import bz2
@@ -59,7 +59,7 @@ from torch.utils.data import (
 from torchvision.datasets import MNIST, USPS, FashionMNIST
 from tqdm import tqdm
 
-from .settings import check_setting
+from .settings import ImageSettings, check_setting
 
 # %% ../nbs/02_data.ipynb #02-006
 def _load_digits(train: bool) -> tuple[Tensor, Tensor]:
@@ -1245,6 +1245,15 @@ def settings_for(pictures: Pictures) -> dict[str, Any]:
     batch_size = min(128 if n >= 10_000 else 64, n)
     return {"data": pictures.name, "image_size": size, "channels": channels, "fit": pictures.fit,
             "batch_size": batch_size, "epochs": max(12, -(-1000 // (n // batch_size)))}
+
+
+def pictures_for(settings: ImageSettings,  # of a model, or of a run
+                 path: Any,                # as in `images_from`
+                 skip_damaged: bool = False,
+                 show: bool | None = None) -> Pictures:
+    "The images in files as a model of these settings takes them; ValueError as `images_from`."
+    return images_from(path, settings.image_size, settings.fit, skip_damaged, show,
+                       settings.channels)
 
 
 def check_enough(n: int, n_categories: int) -> None:

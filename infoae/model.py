@@ -12,13 +12,22 @@ __all__ = ['MAKERS', 'CRITICS', 'CHUNK', 'put_networks', 'Networks', 'SixNetwork
 import operator
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data import Noise, as_images, as_noise, own_numbers, random_map, to_model
+from infoae.data import (
+    Noise,
+    as_images,
+    as_noise,
+    own_numbers,
+    pictures_for,
+    random_map,
+    to_model,
+)
 from .networks import Classifier, Decoder, Discriminator, Encoder, Generator, SelfCritic
 from .settings import SYSTEMS, Config
 
@@ -164,10 +173,12 @@ def through(network: nn.Module, *inputs: Tensor) -> Tensor:
 # %% ../nbs/05_model.ipynb #05-018
 def checked_images(m: Networks, images: Any) -> Tensor:
     "Images as (n,channels,H,W) bytes; ValueError for a shape that the model was not made for."
+    if isinstance(images, str | PurePath): images = pictures_for(m.config, images)
     images = as_images(images)
     if images.shape[1:] != m.shape:
         raise ValueError(f"The images are {tuple(images.shape[1:])}; this model was made for "
-                         f"{m.shape}: resize them first.")
+                         f"{m.shape}: resize them first, or train one for them, with infoae train "
+                         f"--data PATH --image-size {images.shape[2]}.")
     return images
 
 
