@@ -6,8 +6,8 @@
 __all__ = ['DATASETS', 'SPLITS', 'MAPS', 'to_model', 'to_uint8', 'DataUnavailable', 'Published', 'data_home', 'mnist_found',
            'Bar', 'may_download', 'Known', 'load', 'data_ready', 'mnist_ready', 'random_places', 'TensorImages',
            'Noise', 'as_noise', 'Drawn', 'own_numbers', 'affine_maps', 'apply_maps', 'Maps', 'random_affine',
-           'random_map', 'Pictures', 'images_from', 'settings_for', 'pictures_for', 'check_enough', 'remark',
-           'as_images', 'StreamedImages', 'open_images']
+           'random_map', 'Pictures', 'name_of_files', 'images_from', 'settings_for', 'pictures_for', 'check_enough',
+           'remark', 'as_images', 'StreamedImages', 'open_images']
 
 # %% ../nbs/02_data.ipynb #02-002
 import bz2
@@ -1170,9 +1170,9 @@ def _place_of(path: Any) -> str:
                      "name a folder of pictures, or a file of type npy, npz or IDX.")
 
 
-def _name_of(place: str) -> str:
+def name_of_files(path: Any) -> str:
     "What a folder or file is called in settings: not like a data set."
-    name = _shown(os.path.basename(os.path.abspath(place)))[:100] or "pictures"
+    name = _shown(os.path.basename(os.path.abspath(os.fsdecode(path))))[:100] or "pictures"
     return f"{name} of one's own" if name in DATASETS else name
 
 # %% ../nbs/02_data.ipynb #02-126
@@ -1215,6 +1215,8 @@ def images_from(path: Any,                   # a folder of pictures, a picture, 
                 ) -> Pictures:
     "The images in files; ValueError for what is none, OSError for what may not be read."
     if fit is not None: check_setting("fit", fit, str, {"choices": _FITS})
+    if channels not in (None, 1, 3):
+        raise ValueError(f"channels is {channels}; it has to be 1 (grey) or 3 (colour).")
     place = _place_of(path)
     if os.path.isdir(place):
         source = _folder_source(place, list(_files_in(place)), skip_damaged, show)
@@ -1231,9 +1233,9 @@ def images_from(path: Any,                   # a folder of pictures, a picture, 
     channels = channels or (3 if store.coloured else 1)
     images = store.images(channels)
     classes = [source.classes[i] for i in kept] if source.classes else None
-    return Pictures(images, [source.files[i] for i in kept], classes, left_out,
-                    _sentences(source, store, sized, classes, channels, left_out), _name_of(place),
-                    fit or "pad")
+    said = _sentences(source, store, sized, classes, channels, left_out)
+    return Pictures(images, [source.files[i] for i in kept], classes, left_out, said,
+                    name_of_files(place), fit or "pad")
 
 # %% ../nbs/02_data.ipynb #02-134
 def settings_for(pictures: Pictures) -> dict[str, Any]:

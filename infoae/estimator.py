@@ -6,8 +6,8 @@
 __all__ = ['MIN_STEPS', 'PIXELS', 'CONSTANT', 'array_of', 'holds_images', 'stacked', 'read_set', 'by_place', 'unpack',
            'image_shape_of', 'like_pixels', 'Range', 'parts_of', 'range_of', 'Form', 'scale_of', 'form_of', 'margins',
            'part_seen', 'see', 'back', 'in_fractions', 'outside', 'unlikely', 'far_away', 'check_scale', 'Passes',
-           'passes_for', 'Parameters', 'seed_of', 'settings_of', 'rows_of', 'learn', 'weights_of', 'logits_of',
-           'Learns', 'labels_in', 'Clusters', 'chosen_labels', 'new_samples', 'Latents', 'InfoAEClusterer']
+           'passes_for', 'Parameters', 'seed_of', 'settings_of', 'pixels_of', 'rows_of', 'learn', 'weights_of',
+           'logits_of', 'Learns', 'labels_in', 'Clusters', 'chosen_labels', 'new_samples', 'Latents', 'InfoAEClusterer']
 
 # %% ../nbs/26_estimator.ipynb #26-002
 import pickle
@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from math import ceil, isqrt, prod
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ from infoae.data import (
     _random_state,
     _read,
     _seeded,
+    images_from,
     remark,
 )
 from .devices import pick_device
@@ -418,6 +420,17 @@ PIXELS = ("X has {0} columns of numbers that look like the pixels of images of {
           "taken for rows of a table: say image_shape='square' or, to silence this, 'rows'.")
 
 
+def pixels_of(path: Any,        # as for `infoae.data.images_from`
+              form: Form | None # of what was fitted; None: it is to be fitted
+              ) -> np.ndarray:  # (n,channels,side,side) uint8
+    "The images in files; ValueError where what was fitted were no images."
+    if form is None: return np.asarray(images_from(path).images)
+    if form.image is None:
+        raise ValueError("X is a path to images, and what was fitted were rows of numbers; give "
+                         "rows.")
+    return np.asarray(images_from(path, form.side, channels=form.channels).images)
+
+
 def rows_of(est: Any,            # an `InfoAEClusterer`
             X: Any,
             reset: bool = False, # whether X is what is fitted: sets form_
@@ -425,6 +438,7 @@ def rows_of(est: Any,            # an `InfoAEClusterer`
             ) -> np.ndarray:     # (n,d)
     "X as rows, checked by scikit-learn; ValueError for other samples than those that were fitted."
     if not reset: check_is_fitted(est, "model_")
+    if isinstance(X, str | PurePath): X = pixels_of(X, None if reset else est.form_)
     rows, shape = unpack(X)
     rows = validate_data(est, rows, reset=reset, ensure_min_samples=at_least)
     if reset:
@@ -485,7 +499,7 @@ def logits_of(est: Any,           # fitted
 class Learns(Parameters):
     "How an `InfoAEClusterer` is fitted, at once or in parts."
 
-    def fit(self, X: Any,      # (n,d), (n,h,w), (n,h,w,c) or (n,c,h,w); tensors and data sets too
+    def fit(self, X: Any,      # (n,d), (n,h,w), (n,h,w,c) or (n,c,h,w); data sets; a path
             y: Any = None      # not read
             ) -> Any:          # itself
         "Train on X from the beginning; sets labels_, model_, categories_, form_ and history_."
