@@ -7,6 +7,7 @@ __all__ = ['InfoAE', 'of_files', 'trainer_for', 'check_call', 'kept_scores', 'sa
 
 # %% ../nbs/22_api.ipynb #22-002
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
@@ -106,7 +107,8 @@ def trainer_for(images: Any,                            # images, a data set of 
                 config: Config,
                 device: str | torch.device | None = None,   # None: the fastest that is there
                 networks: Callable[[Config], Any] | None = None,  # None: the recipe's
-                distance: Tensor | None = None          # (N,) near distances found before
+                distance: Tensor | None = None,         # (N,) near distances found before
+                graph: bool | None = None               # record steps; None: on CUDA
                 ) -> Trainer:
     "A trainer of a recipe on images, at its first step; ValueError for images that do not fit."
     on, images = pick_device(device), of_files(images, config)[0]
@@ -115,7 +117,7 @@ def trainer_for(images: Any,                            # images, a data set of 
         open_images(images, on)
     opened.len_batches(config.batch_size)               # too few images: before anything is found
     with torch.inference_mode(False), torch.enable_grad():   # whatever the caller has set
-        return Trainer(method_of(config, opened, on, networks, distance), opened, on)
+        return Trainer(method_of(config, opened, on, networks, distance), opened, on, graph)
 
 # %% ../nbs/22_api.ipynb #22-026
 def check_call(config: Any, **functions: Any) -> None:
@@ -172,7 +174,9 @@ def train(images: Any,                              # images, a data set of them
           on_epoch: OnEpoch | None = None,          # given a copy of the model and the record
           show: bool | None = None,                 # a progress bar; None: only on a terminal
           say: Callable[[str], None] = print,       # where remarks go
-          networks: Callable[[Config], Any] | None = None  # None: InfoAE, or the recipe's own
+          networks: Callable[[Config], Any] | None = None,  # None: InfoAE, or the recipe's own
+          graph: bool | None = None,                # record the steps on a GPU; None: if it can be
+          stop: threading.Event | None = None       # set it, and the run ends as at Ctrl-C
           ) -> Trainer:                             # `.final` the model, `.history` what happened
     """Train InfoAE, or the system of a recipe; labels in the data set are not read. ValueError or
     TypeError for bad input, Locked for a folder in which another process trains, TrainingFailed
@@ -182,17 +186,19 @@ def train(images: Any,                              # images, a data set of them
     given = {"on_epoch": on_epoch, "networks": networks}
     check_call(config, say=say, **{name: f for name, f in given.items() if f is not None})
     scored = None if on_epoch is None else lambda m, record: kept_scores(on_epoch(m, record))
-    if out is None: return run(trainer_for(images, config, device, networks), None, scored, show)
+    if out is None:
+        t = trainer_for(images, config, device, networks, None, graph)
+        return run(t, None, scored, show, stop)
     folder = checked_path(out)
     from_first(lambda: check_folder(folder, config, resume))
     with owned(folder):
         saved = from_first(lambda: saved_run(folder)) if resume else None
         known = saved[0].get("state.distance") if saved else None
-        t = trainer_for(images, config, device, networks, known)
+        t = trainer_for(images, config, device, networks, known, graph)
         from_first(lambda: open_folder(folder, config, resume))
         if saved:
             resume_from(t, checkpoint_path(folder), say, saved)
             if from_first(lambda: is_finished(folder)):
                 t.history = from_first(lambda: read_history(folder))
                 return t
-        return run_held(t, folder, scored, show)
+        return run_held(t, folder, scored, show, stop)

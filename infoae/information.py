@@ -7,10 +7,12 @@ __all__ = ['TERMS', 'alone', 'marginal', 'conditional', 'kl', 'unit', 'worst_cha
            'distances', 'still_statistics', 'information', 'weights_at', 'Phase', 'phases', 'weighted_sum']
 
 # %% ../nbs/07_information.ipynb #07-002
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -111,15 +113,24 @@ def near_distance(images: Tensor,          # (N,channels,H,W) uint8, or float in
     return torch.cat([(flat(part) - flat(images[i])).norm(dim=1) for part, i in parts])
 
 # %% ../nbs/07_information.ipynb #07-030
+_FOUND: WeakKeyDictionary[Any, dict[Any, Tensor]] = WeakKeyDictionary()  # by data set
+_FINDING = threading.Lock()
+
+
 def distances(data: TensorImages | StreamedImages, neighbour: int,
               most: int = 100_000  # images that are looked at; of streamed ones a tenth
               ) -> Tensor:         # (N,)
-    "Near distances of a data set; images that are not looked at get the mean of those that are."
+    """Near distances of a data set; images that are not looked at get the mean of those that are.
+    Found once, also for several runs that share a data set."""
     most = most if isinstance(data, TensorImages) else most // 10
-    known = near_distance(data.some(most), neighbour)
-    found = known.mean().repeat(data.n)
-    found[data.places(most).to(found.device)] = known
-    return found
+    with _FINDING:
+        known = _FOUND.setdefault(data, {})
+        if (neighbour, most) not in known:
+            near = near_distance(data.some(most), neighbour)
+            found = near.mean().repeat(data.n)
+            found[data.places(most).to(found.device)] = near
+            known[neighbour, most] = found
+        return known[neighbour, most]
 
 # %% ../nbs/07_information.ipynb #07-036
 @contextmanager

@@ -43,7 +43,7 @@ from infoae.files import (
     weights_sha256,
     write_file,
 )
-from .many import run_seeds
+from .many import Start, run_seeds, start_seed
 from .method import random_model
 from .model import MAKERS, Model, Networks, system_of
 from .runs import checkpoint_path, stored_config
@@ -306,6 +306,7 @@ def reproduce(name: str,                            # a recipe
               data: str = "mnist",                  # "mnist" or "digits"
               say: Callable[[str], None] = print,   # told of every line
               show: bool | None = None,             # a progress bar; None: only on a terminal
+              start: Start = start_seed,            # starts a seed: a process, or a thread
               **changes: Any                        # other settings than the recipe's
               ) -> list[dict[str, Any]]:            # the lines of these seeds, in their order
     "Run the seeds that have no line yet, and add their lines; raises what `run_seeds` raises."
@@ -322,7 +323,7 @@ def reproduce(name: str,                            # a recipe
     left = [seed for seed, config in wanted.items() if config not in there]
     words = train_words(name, data, device, changes)
     runs = out/folder_name(wanted[seeds[0]])
-    if left: run_seeds(runs, left, words, jobs, show, lambda line: None, ended)
+    if left: run_seeds(runs, left, words, jobs, show, lambda line: None, ended, start)
     rows = {settings_of(row): row for row in read_ledger(path)}
     if lost := [seed for seed, config in wanted.items() if config not in rows]:
         raise RuntimeError(f"Seed {lost[0]} came to no end ({len(lost)} of {len(wanted)} did not); "
@@ -352,7 +353,8 @@ def check_shipped(name: str,             # such as "mnist"
     "Score weights of the package and compare with their line."
     row = shipped_row(name)
     model: Model = load_weights(find_weights(ASSETS/name), device)
-    found, now = scores(model.predict(images), labels), environment(model.device)
+    found = scores(model.predict(images), labels)
+    now = environment(model.device, model.config.width)
     same_machine = all(now[key] == row["environment"][key] for key in ("device", "torch", "bf16"))
     same_weights = weights_sha256(model) == row.get("weights_sha256")
     tolerance = 0.0 if same_machine else 0.0005

@@ -24,7 +24,7 @@ def Dil(real: Tensor,       # (B,) logits of Di(x)
         generated: Tensor   # (B,) logits of Di(D(z_g))
         ) -> Tensor:        # scalar, at most 0, to be maximised by Di
     "Di_l = log Di(x) + log(1 - Di(D(z_g))) of section 2.4, mean over the batch."
-    return -F.softplus(-real.float()).mean() - F.softplus(generated.float()).mean()
+    return F.logsigmoid(real.float()).mean() - F.softplus(generated.float()).mean()
 
 # %% ../nbs/04_losses.ipynb #04-019
 def to_pass(logits: Tensor,           # (B,) what a critic says of things that were made
@@ -32,7 +32,7 @@ def to_pass(logits: Tensor,           # (B,) what a critic says of things that w
             ) -> Tensor:              # scalar, to be minimised by their maker
     "The loss of whoever is judged by a critic (section 2.4), in either form, mean over the batch."
     a = logits.float()
-    return -F.softplus(a).mean() if saturating else F.softplus(-a).mean()
+    return -(F.softplus(a) if saturating else F.logsigmoid(a)).mean()
 
 # %% ../nbs/04_losses.ipynb #04-028
 def D_lg(generated: Tensor,        # (B,) logits of Di(D(z_g))
@@ -53,7 +53,7 @@ def S_l(generated: Tensor,  # (B,) logits of S(z_g, x_g), the true pairs
         encoded: Tensor     # (B,) logits of S(z_e, x), the false pairs
         ) -> Tensor:        # scalar, at most 0, to be maximised by S
     "S_l = log S(z_g, x_g) + log(1 - S(z_e, x)) of section 2.4, mean over the batch."
-    return -F.softplus(-generated.float()).mean() - F.softplus(encoded.float()).mean()
+    return F.logsigmoid(generated.float()).mean() - F.softplus(encoded.float()).mean()
 
 # %% ../nbs/04_losses.ipynb #04-034
 def E_l(encoded: Tensor,           # (B,) logits of S(z_e, x)

@@ -115,7 +115,7 @@ def infoae_method(config: Config,
     near = (distance if asked and distance is not None else torch.zeros(0)).to(device)
     return Method(config, model, players_of(model, config), step_of(model, config, near), MAKERS,
                   tuple((phase.begins, phase.name) for phase in phases(config)), signs,
-                  note, sheet, {"distance": near})
+                  note, sheet, {"distance": near}, recordable=True)
 
 # %% ../nbs/14_method.ipynb #14-034
 class System(Networks):
