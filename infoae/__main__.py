@@ -695,7 +695,7 @@ def train_many(args: argparse.Namespace) -> None:
         raise TrainingIncomplete(f"{found['failed']} of {len(seeds)} seeds failed; the summary is "
                                  f"in {out}/summary.md.")
 
-
+# %% ../nbs/29_cli.ipynb #29-049
 def train_command(args: argparse.Namespace) -> None:
     "Train one model, or with --seeds many, and score each once at its end."
     from infoae.many import end_with_parent
@@ -709,7 +709,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.seeds is not None or kept: return train_many(args)
     with joined(args.device) as device: train_one(args, device)
 
-# %% ../nbs/29_cli.ipynb #29-051
+# %% ../nbs/29_cli.ipynb #29-052
 COLUMNS = {"agreement": "{:.3f}", "confidence": "{:.3f}", "dead": "{:.1f}",  # of the table
            "silhouette": "{:.3f}", "calinski_harabasz": "{:.0f}", "davies_bouldin": "{:.2f}",
            "steadiness": "{:.3f}"}
@@ -747,7 +747,7 @@ def table_of_numbers(found: "dict[int, dict[str, float | None]]"  # by K
     return "\n".join([*lines, "", "No label was read, and nothing was chosen: see "
                       "46_how_many_groups for how far each column can be trusted."])
 
-# %% ../nbs/29_cli.ipynb #29-052
+# %% ../nbs/29_cli.ipynb #29-053
 def with_number(args: argparse.Namespace, K: int, seed: int | None = None) -> argparse.Namespace:
     "The options of one of several numbers of categories."
     return argparse.Namespace(**{**vars(args), "categories": str(K), "seed": seed})
@@ -769,7 +769,7 @@ def check_numbers(args: argparse.Namespace, numbers: list[int], seed: int
     if pictures is not None: print("\n".join(pictures.said), flush=True)
     return f"{folder_name(configs[0])}-categories", images[0]
 
-# %% ../nbs/29_cli.ipynb #29-053
+# %% ../nbs/29_cli.ipynb #29-054
 def train_numbers(args: argparse.Namespace, numbers: list[int]) -> None:
     "Train several K with the same seeds, and print what can be known of each without a label."
     from infoae.data import open_images
@@ -788,7 +788,8 @@ def train_numbers(args: argparse.Namespace, numbers: list[int]) -> None:
         for K in numbers:
             print(f"training {K} categories in {out/f'k{K}'}", flush=True)
             words = words_for_each(with_number(args, K))
-            failed += run_seeds(out/f"k{K}", seeds, words, jobs, say=lambda line: None)["failed"]
+            failed += run_seeds(out/f"k{K}", seeds, words, jobs, say=lambda line: None,
+                                start=starter(args.device))["failed"]
             done = [folder for seed in seeds if is_finished(folder := out/f"k{K}"/f"seed-{seed}")]
             found[K] = signs_of_number(done, some)
         text = table_of_numbers(found)
@@ -797,7 +798,7 @@ def train_numbers(args: argparse.Namespace, numbers: list[int]) -> None:
     if failed: raise TrainingIncomplete(f"{failed} of {len(numbers) * len(seeds)} runs failed; "
                                         f"their logs are in {out}.")
 
-# %% ../nbs/29_cli.ipynb #29-056
+# %% ../nbs/29_cli.ipynb #29-057
 def report_head(c: Config,
                 history: dict[str, Any]  # of a finished run
                 ) -> list[str]:          # lines of Markdown
@@ -834,7 +835,7 @@ def report_scores(found: dict[str, Any],  # of `evaluate`
             f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % "
             f"| {found['nmi']:.4f} | {found['ari']:.4f} |", "", *(f"- {line}" for line in named)]
 
-# %% ../nbs/29_cli.ipynb #29-058
+# %% ../nbs/29_cli.ipynb #29-059
 def write_report(out: Path,                # a finished run's folder
                  history: dict[str, Any],  # its history
                  split: str,               # "dev", "test" or "none"
@@ -856,7 +857,7 @@ def write_report(out: Path,                # a finished run's folder
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 
-# %% ../nbs/29_cli.ipynb #29-060
+# %% ../nbs/29_cli.ipynb #29-061
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
     from infoae.data import load
@@ -878,7 +879,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
 
-# %% ../nbs/29_cli.ipynb #29-063
+# %% ../nbs/29_cli.ipynb #29-064
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
             ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -903,7 +904,7 @@ def check_rows(rows: int | None,  # None: as many as are usual
     raise ValueError(f"--rows is {rows}; it has to be from 1 to {most}, for a picture of "
                      f"{model.config.n_categories} columns of {model.config.image_size} pixels.")
 
-# %% ../nbs/29_cli.ipynb #29-064
+# %% ../nbs/29_cli.ipynb #29-065
 def as_picture(png: bytes,
                out: Path   # whose ending says what kind of picture it shall be
                ) -> bytes:
@@ -918,7 +919,7 @@ def as_picture(png: bytes,
                              f"({on_one_line(str(e), 200)}); take .png, or fewer rows.") from None
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-066
+# %% ../nbs/29_cli.ipynb #29-067
 def generate_command(args: argparse.Namespace) -> None:
     "Write a picture of D(G(z, c)): one z in each row, one category in each column."
     from infoae.devices import pick_device
@@ -960,7 +961,7 @@ def picture_of(figure: Any) -> bytes:
     figure.savefig(written, format="png", dpi=150)
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-068
+# %% ../nbs/29_cli.ipynb #29-069
 def images_to_sort(args: argparse.Namespace, model: Any
                    ) -> tuple[Any, Path | None]:  # images, and the folder where their files lie
     "What --data names: a path, or a data set; ValueError where it is neither."
@@ -1000,7 +1001,7 @@ def sorted_lines(table: Any) -> list[str]:  # of `sort`
         lines.append(f"  {group.label:16}{len(group.places):7,}  median confidence {half:.4f}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-070
+# %% ../nbs/29_cli.ipynb #29-071
 def openmp() -> str:
     "Which libraries compute in threads, and how their threads wait."
     from threadpoolctl import threadpool_info
@@ -1031,7 +1032,7 @@ def info_command(args: argparse.Namespace) -> None:
         print(f"{name:14}{found}")
     print(f"{'digits':14}comes with scikit-learn")
 
-# %% ../nbs/29_cli.ipynb #29-072
+# %% ../nbs/29_cli.ipynb #29-073
 def is_reproduced(out: Path) -> bool:
     "Whether a folder is free for reproduced runs, or holds some."
     from infoae.many import PLAN
@@ -1081,7 +1082,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
                      f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-074
+# %% ../nbs/29_cli.ipynb #29-075
 def check_command(args: argparse.Namespace) -> None:
     "Score every set of shipped weights and compare with its line; RuntimeError where one differs."
     from infoae.data import load
@@ -1099,7 +1100,7 @@ def check_command(args: argparse.Namespace) -> None:
     if not found or not all(one["ok"] for one in found):
         raise RuntimeError("shipped weights differ from their lines; install the package again.")
 
-# %% ../nbs/29_cli.ipynb #29-076
+# %% ../nbs/29_cli.ipynb #29-077
 def bench_command(args: argparse.Namespace) -> None:
     "Measure how fast this machine trains and predicts, beside a plain step and a limit (minutes)."
     from infoae.bench import as_text, bench
@@ -1127,7 +1128,7 @@ def export_demo_command(args: argparse.Namespace) -> None:
     print(f"The page is {page}; to look at it: python -m http.server --bind 127.0.0.1 "
           f"--directory {args.dir}")
 
-# %% ../nbs/29_cli.ipynb #29-078
+# %% ../nbs/29_cli.ipynb #29-079
 def subcommand(commands: Any,  # what `add_subparsers` gave
                name: str,
                run: Callable[[argparse.Namespace], None],  # its docstring is the help
@@ -1157,11 +1158,12 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="mnist, fashion, usps or digits (default: what the weights "
                         "were trained on)")
 
-# %% ../nbs/29_cli.ipynb #29-079
-SEVERAL = ("5-15 or 8,10,12 trains each and prints what can be known of each without a label; nothing "
-           "is chosen, as no sign finds the right number reliably (nbs/46_how_many_groups.ipynb)")
+# %% ../nbs/29_cli.ipynb #29-080
+SEVERAL = ("5-15 or 8,10,12 trains each and prints what can be known of each without a label; "
+           "nothing is chosen, as no sign finds the right number reliably "
+           "(nbs/46_how_many_groups.ipynb)")
 
-
+# %% ../nbs/29_cli.ipynb #29-081
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -1214,7 +1216,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/29_cli.ipynb #29-080
+# %% ../nbs/29_cli.ipynb #29-082
 def sort_options(commands: Any) -> None:
     "`infoae sort`."
     parser = subcommand(commands, "sort", sort_command, writes=True, epilog="examples:\n"
@@ -1240,7 +1242,7 @@ def sort_options(commands: Any) -> None:
     add("--skip-damaged", action="store_true", help="leave out files that cannot be read, and "
         "name them; without it they are a mistake")
 
-# %% ../nbs/29_cli.ipynb #29-081
+# %% ../nbs/29_cli.ipynb #29-083
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -1283,7 +1285,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/29_cli.ipynb #29-082
+# %% ../nbs/29_cli.ipynb #29-084
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -1328,7 +1330,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/29_cli.ipynb #29-087
+# %% ../nbs/29_cli.ipynb #29-089
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -1362,7 +1364,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/29_cli.ipynb #29-088
+# %% ../nbs/29_cli.ipynb #29-090
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."
