@@ -2,9 +2,9 @@
 
 Usage: python .ci/try_wheel.py FOLDER    FOLDER is outside the checkout, and is made
 
-The command trains, draws and tells its version, also in a folder full of files with the names of
-modules, none of which it may run. Then the same from Python: weights of the package on arrays, and
-the estimator.
+The command trains, sorts, draws and tells its version, also in a folder full of files with the
+names of modules, none of which it may run. Then the same from Python: weights of the package on
+arrays, and the estimator.
 """
 import os
 import subprocess
@@ -55,7 +55,9 @@ def try_all(folder: Path) -> None:
     run(SCRIPT, "train", "--data", "digits", "--epochs", "1", "--out", own/"run", where=trap)
     run(SCRIPT, "evaluate", own/"run", "--json", where=trap)
     run(SCRIPT, "generate", "mnist", "--out", own/"samples.jpg", where=trap)
-    for name in ("run/report.md", "run/weights.safetensors", "samples.jpg"):
+    run(SCRIPT, "sort", own/"run", "--data", "digits", "--out", own/"sorted", where=trap)
+    for name in ("run/report.md", "run/weights.safetensors", "samples.jpg", "sorted/index.html",
+                 "sorted/sorted.csv"):
         assert (own/name).stat().st_size > 0, name
     run(sys.executable, "-c", FROM_PYTHON, where=own)
 
@@ -66,5 +68,5 @@ if __name__ == "__main__":
     if here in home.parents: sys.exit(f"infoae is that of the checkout, {home}")
     if find_spec("nbdev"): sys.exit("this environment has more than the package's requirements")
     try_all(Path(sys.argv[1]))
-    print("tried: version, train, evaluate, generate, a folder of traps, weights on arrays, the "
-          f"estimator; torch {version('torch')}, numpy {version('numpy')}")
+    print("tried: version, train, evaluate, sort, generate, a folder of traps, weights on arrays, "
+          f"the estimator; torch {version('torch')}, numpy {version('numpy')}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from infoae.evaluation import evaluate, match, scores
     from infoae.names import name_clusters
     from infoae.settings import RECIPES, Config, recipe
+    from infoae.sorting import contact_sheet, sort, write_page, write_sorted
     from infoae.trainer import Method, Player, Trainer, TrainingFailed
 
     __version__: str
@@ -27,12 +28,14 @@ _HOME = {  # name: its module
     "Trainer": "trainer", "TrainingFailed": "trainer", "Player": "trainer", "Method": "trainer",
     "InfoAEClusterer": "estimator",
     "name_clusters": "names",
+    "sort": "sorting", "contact_sheet": "sorting", "write_page": "sorting",
+    "write_sorted": "sorting",
     "evaluate": "evaluation", "match": "evaluation", "scores": "evaluation",
 }
 __all__ = [
     "RECIPES", "Config", "InfoAE", "InfoAEClusterer", "Method", "Player", "Trainer",
-    "TrainingFailed", "as_images", "evaluate", "load", "match", "name_clusters", "pick_device",
-    "recipe", "scores", "train",
+    "TrainingFailed", "as_images", "contact_sheet", "evaluate", "load", "match", "name_clusters",
+    "pick_device", "recipe", "scores", "sort", "train", "write_page", "write_sorted",
 ]
 
 

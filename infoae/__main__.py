@@ -16,9 +16,9 @@ __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'SETTINGS', 'TERMINAL', 'COLUMNS', 'PIC
            'check_rows', 'as_picture', 'generate_command', 'figures_command', 'picture_of', 'images_to_sort',
            'sort_command', 'sorted_lines', 'openmp', 'info_command', 'is_reproduced', 'reproduce_command',
            'beside_ours', 'check_command', 'bench_command', 'demo_command', 'export_demo_command', 'subcommand',
-           'what_option', 'data_option', 'train_options', 'evaluate_options', 'sort_options', 'generate_options',
-           'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser', 'load_all', 'obey',
-           'finish', 'main']
+           'what_option', 'data_option', 'pictures_options', 'train_options', 'evaluate_options', 'sort_options',
+           'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser',
+           'load_all', 'obey', 'finish', 'main']
 
 # %% ../nbs/29_cli.ipynb #29-003
 import os
@@ -406,7 +406,7 @@ def kept_config(args: argparse.Namespace) -> Config | None:
     kept = args.resume and args.out and (Path(args.out)/"config.json").exists()
     return stored_config(args.out) if kept else None
 
-
+# %% ../nbs/29_cli.ipynb #29-038
 def choose_config(args: argparse.Namespace, # the options of `infoae train`
                   pictures: Any = None      # what --data names, where that is a path; of new runs
                   ) -> Config:              # the settings of the run
@@ -439,7 +439,7 @@ def pictures_in(args: argparse.Namespace
     size, fit, channels = (chosen.get(name) for name in ("image_size", "fit", "channels"))
     return images_from(data, size, fit, args.skip_damaged, show, channels)
 
-# %% ../nbs/29_cli.ipynb #29-040
+# %% ../nbs/29_cli.ipynb #29-041
 def use_threads(n: int) -> None:
     "Let torch compute in n CPU threads; ValueError for a number that makes no sense."
     import torch
@@ -460,7 +460,7 @@ def is_reported(args: argparse.Namespace) -> bool:
     if not args.resume or not Path(args.out).is_dir(): return False
     return (Path(args.out)/"report.md").exists() and is_finished(args.out)
 
-
+# %% ../nbs/29_cli.ipynb #29-042
 def show_line(text: str) -> None:
     "Print a line at once."
     print(text, flush=True)
@@ -477,7 +477,7 @@ class Told(NamedTuple):
 
 TERMINAL = Told()
 
-
+# %% ../nbs/29_cli.ipynb #29-043
 def train_one(args: argparse.Namespace,
               device: "torch.device",    # of this process
               told: Told = TERMINAL
@@ -504,7 +504,7 @@ def train_one(args: argparse.Namespace,
             args.go_on += given(args, "data") + ["--skip-damaged"] * args.skip_damaged
         train_in(out, config, images, judged, split, args, device, told)
 
-# %% ../nbs/29_cli.ipynb #29-041
+# %% ../nbs/29_cli.ipynb #29-044
 def material(args: argparse.Namespace, config: Config,
              pictures: Any               # what --data names, where that is a path
              ) -> tuple[Any, Any, str]:  # images, images and labels that judge or None, their split
@@ -547,7 +547,7 @@ def train_in(out: Path, config: Config, images: Any, judged: Any, split: str,
                     graph=args.graph, stop=told.stop)
     if rank() == 0: told.say(write_report(out, trainer.history, split, judged))
 
-# %% ../nbs/29_cli.ipynb #29-044
+# %% ../nbs/29_cli.ipynb #29-047
 def check_many(args: argparse.Namespace) -> None:
     "ValueError for options that do not go with --seeds."
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -579,7 +579,7 @@ def chosen_jobs(args: argparse.Namespace, n_seeds: int) -> int:
     if args.jobs < 1: raise ValueError(f"--jobs is {args.jobs}; it has to be at least 1.")
     return args.jobs
 
-# %% ../nbs/29_cli.ipynb #29-046
+# %% ../nbs/29_cli.ipynb #29-049
 def is_lost(error: BaseException) -> bool:
     "Whether an error is of the GPU itself, which no run of this process survives."
     return isinstance(error, RuntimeError) and "CUDA error" in str(error)
@@ -610,7 +610,7 @@ class Shared:
             return open_images(images, self.device), judged, split
         return self.once("material", opened)
 
-
+# %% ../nbs/29_cli.ipynb #29-050
 def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.device",
                    shared: Shared
                    ) -> "InThread":
@@ -638,7 +638,7 @@ def seed_in_thread(out: Path, seed: int, words: "Sequence[str]", device: "torch.
             return 0
     return InThread(work)
 
-
+# %% ../nbs/29_cli.ipynb #29-051
 def starter(name: str | None  # of a device, as given
             ) -> "Start":
     "What starts each of many seeds: a process on a CPU, a thread on a GPU."
@@ -654,7 +654,7 @@ def starter(name: str | None  # of a device, as given
     turn = cycle([(card, Shared(card)) for card in cards])
     return lambda out, seed, words, threads: seed_in_thread(out, seed, words, *next(turn))
 
-# %% ../nbs/29_cli.ipynb #29-048
+# %% ../nbs/29_cli.ipynb #29-053
 def planned(args: argparse.Namespace) -> tuple[list[int], list[str]]:  # seeds, words for each
     "What is to be run: of the options, or of the plan in a folder; ValueError where neither says."
     from infoae.many import parse_seeds, read_plan
@@ -695,7 +695,7 @@ def train_many(args: argparse.Namespace) -> None:
         raise TrainingIncomplete(f"{found['failed']} of {len(seeds)} seeds failed; the summary is "
                                  f"in {out}/summary.md.")
 
-# %% ../nbs/29_cli.ipynb #29-049
+# %% ../nbs/29_cli.ipynb #29-054
 def train_command(args: argparse.Namespace) -> None:
     "Train one model, or with --seeds many, and score each once at its end."
     from infoae.many import end_with_parent
@@ -709,7 +709,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.seeds is not None or kept: return train_many(args)
     with joined(args.device) as device: train_one(args, device)
 
-# %% ../nbs/29_cli.ipynb #29-052
+# %% ../nbs/29_cli.ipynb #29-057
 COLUMNS = {"agreement": "{:.3f}", "confidence": "{:.3f}", "dead": "{:.1f}",  # of the table
            "silhouette": "{:.3f}", "calinski_harabasz": "{:.0f}", "davies_bouldin": "{:.2f}",
            "steadiness": "{:.3f}"}
@@ -747,7 +747,7 @@ def table_of_numbers(found: "dict[int, dict[str, float | None]]"  # by K
     return "\n".join([*lines, "", "No label was read, and nothing was chosen: see "
                       "46_how_many_groups for how far each column can be trusted."])
 
-# %% ../nbs/29_cli.ipynb #29-053
+# %% ../nbs/29_cli.ipynb #29-058
 def with_number(args: argparse.Namespace, K: int, seed: int | None = None) -> argparse.Namespace:
     "The options of one of several numbers of categories."
     return argparse.Namespace(**{**vars(args), "categories": str(K), "seed": seed})
@@ -769,7 +769,7 @@ def check_numbers(args: argparse.Namespace, numbers: list[int], seed: int
     if pictures is not None: print("\n".join(pictures.said), flush=True)
     return f"{folder_name(configs[0])}-categories", images[0]
 
-# %% ../nbs/29_cli.ipynb #29-054
+# %% ../nbs/29_cli.ipynb #29-059
 def train_numbers(args: argparse.Namespace, numbers: list[int]) -> None:
     "Train several K with the same seeds, and print what can be known of each without a label."
     from infoae.data import open_images
@@ -798,7 +798,7 @@ def train_numbers(args: argparse.Namespace, numbers: list[int]) -> None:
     if failed: raise TrainingIncomplete(f"{failed} of {len(numbers) * len(seeds)} runs failed; "
                                         f"their logs are in {out}.")
 
-# %% ../nbs/29_cli.ipynb #29-057
+# %% ../nbs/29_cli.ipynb #29-062
 def report_head(c: Config,
                 history: dict[str, Any]  # of a finished run
                 ) -> list[str]:          # lines of Markdown
@@ -835,7 +835,7 @@ def report_scores(found: dict[str, Any],  # of `evaluate`
             f"| {100 * found['accuracy']:.2f} % | {100 * found['majority_accuracy']:.2f} % "
             f"| {found['nmi']:.4f} | {found['ari']:.4f} |", "", *(f"- {line}" for line in named)]
 
-# %% ../nbs/29_cli.ipynb #29-059
+# %% ../nbs/29_cli.ipynb #29-064
 def write_report(out: Path,                # a finished run's folder
                  history: dict[str, Any],  # its history
                  split: str,               # "dev", "test" or "none"
@@ -857,7 +857,7 @@ def write_report(out: Path,                # a finished run's folder
     write_file(out/"report.md", report.encode())
     return f"{report}\nThe run is in {out}"
 
-# %% ../nbs/29_cli.ipynb #29-061
+# %% ../nbs/29_cli.ipynb #29-066
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
     from infoae.data import load
@@ -879,7 +879,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
 
-# %% ../nbs/29_cli.ipynb #29-064
+# %% ../nbs/29_cli.ipynb #29-069
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
             ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -904,7 +904,7 @@ def check_rows(rows: int | None,  # None: as many as are usual
     raise ValueError(f"--rows is {rows}; it has to be from 1 to {most}, for a picture of "
                      f"{model.config.n_categories} columns of {model.config.image_size} pixels.")
 
-# %% ../nbs/29_cli.ipynb #29-065
+# %% ../nbs/29_cli.ipynb #29-070
 def as_picture(png: bytes,
                out: Path   # whose ending says what kind of picture it shall be
                ) -> bytes:
@@ -919,7 +919,7 @@ def as_picture(png: bytes,
                              f"({on_one_line(str(e), 200)}); take .png, or fewer rows.") from None
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-067
+# %% ../nbs/29_cli.ipynb #29-072
 def generate_command(args: argparse.Namespace) -> None:
     "Write a picture of D(G(z, c)): one z in each row, one category in each column."
     from infoae.devices import pick_device
@@ -961,7 +961,7 @@ def picture_of(figure: Any) -> bytes:
     figure.savefig(written, format="png", dpi=150)
     return written.getvalue()
 
-# %% ../nbs/29_cli.ipynb #29-069
+# %% ../nbs/29_cli.ipynb #29-074
 def images_to_sort(args: argparse.Namespace, model: Any
                    ) -> tuple[Any, Path | None]:  # images, and the folder where their files lie
     "What --data names: a path, or a data set; ValueError where it is neither."
@@ -1001,7 +1001,7 @@ def sorted_lines(table: Any) -> list[str]:  # of `sort`
         lines.append(f"  {group.label:16}{len(group.places):7,}  median confidence {half:.4f}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-071
+# %% ../nbs/29_cli.ipynb #29-076
 def openmp() -> str:
     "Which libraries compute in threads, and how their threads wait."
     from threadpoolctl import threadpool_info
@@ -1032,7 +1032,7 @@ def info_command(args: argparse.Namespace) -> None:
         print(f"{name:14}{found}")
     print(f"{'digits':14}comes with scikit-learn")
 
-# %% ../nbs/29_cli.ipynb #29-073
+# %% ../nbs/29_cli.ipynb #29-078
 def is_reproduced(out: Path) -> bool:
     "Whether a folder is free for reproduced runs, or holds some."
     from infoae.many import PLAN
@@ -1082,7 +1082,7 @@ def beside_ours(rows: Sequence[dict[str, Any]]  # lines of a ledger
                      f"{percent(known['accuracy'] if known else None):8}   {said}")
     return lines
 
-# %% ../nbs/29_cli.ipynb #29-075
+# %% ../nbs/29_cli.ipynb #29-080
 def check_command(args: argparse.Namespace) -> None:
     "Score every set of shipped weights and compare with its line; RuntimeError where one differs."
     from infoae.data import load
@@ -1100,7 +1100,7 @@ def check_command(args: argparse.Namespace) -> None:
     if not found or not all(one["ok"] for one in found):
         raise RuntimeError("shipped weights differ from their lines; install the package again.")
 
-# %% ../nbs/29_cli.ipynb #29-077
+# %% ../nbs/29_cli.ipynb #29-082
 def bench_command(args: argparse.Namespace) -> None:
     "Measure how fast this machine trains and predicts, beside a plain step and a limit (minutes)."
     from infoae.bench import as_text, bench
@@ -1128,7 +1128,7 @@ def export_demo_command(args: argparse.Namespace) -> None:
     print(f"The page is {page}; to look at it: python -m http.server --bind 127.0.0.1 "
           f"--directory {args.dir}")
 
-# %% ../nbs/29_cli.ipynb #29-079
+# %% ../nbs/29_cli.ipynb #29-084
 def subcommand(commands: Any,  # what `add_subparsers` gave
                name: str,
                run: Callable[[argparse.Namespace], None],  # its docstring is the help
@@ -1158,12 +1158,25 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="mnist, fashion, usps or digits (default: what the weights "
                         "were trained on)")
 
-# %% ../nbs/29_cli.ipynb #29-080
+# %% ../nbs/29_cli.ipynb #29-085
 SEVERAL = ("5-15 or 8,10,12 trains each and prints what can be known of each without a label; "
            "nothing is chosen, as no sign finds the right number reliably "
            "(nbs/46_how_many_groups.ipynb)")
 
-# %% ../nbs/29_cli.ipynb #29-081
+
+def pictures_options(add: Callable[..., Any]) -> None:
+    "Options of `infoae train` for pictures of one's own."
+    add("--categories", metavar="K", help=f"into how many categories (default: 10); {SEVERAL}")
+    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
+        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
+    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
+        "(default: they have to be square)")
+    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
+    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
+        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
+        "and photos: mirrors and brightness too, and smaller turns)")
+
+
 def train_options(commands: Any) -> None:
     "`infoae train`."
     parser = subcommand(commands, "train", train_command, writes=True, epilog="examples:\n"
@@ -1176,15 +1189,7 @@ def train_options(commands: Any) -> None:
     add("--data", help="mnist, fashion, usps or digits, or the PATH of your own: a folder of "
         "pictures (names of folders in it are not read), or a file of type npy, npz or IDX "
         "(default: mnist, downloaded once)")
-    add("--categories", metavar="K", help=f"into how many categories (default: 10); {SEVERAL}")
-    add("--image-size", type=int, metavar="N", help="pixels of a side, 8 to 128, for a PATH "
-        "(default: as they are up to 64; larger ones, or of several sizes, become 32)")
-    add("--fit", choices=("pad", "crop"), help="how pictures that are not square become so "
-        "(default: they have to be square)")
-    add("--skip-damaged", action="store_true", help="leave out damaged pictures, named and counted")
-    add("--maps", choices=Config.__dataclass_fields__["maps"].metadata["choices"], help="which "
-        "small maps leave a category alone (default: digits: turns, shears, shifts, sizes; clothes "
-        "and photos: mirrors and brightness too, and smaller turns)")
+    pictures_options(add)
     add("--recipe", help=f"{', '.join(RECIPES)} (default: infomax)")
     add("--epochs", type=int, help="passes over the training images (default: the recipe's, 12 for "
         "infomax; 30 for digits, 40 for usps; for a PATH as many as make 1000 steps)")
@@ -1206,7 +1211,7 @@ def train_options(commands: Any) -> None:
     add("--score", choices=("dev", "test", "none"), help="whose labels score the finished run "
         "(default: dev, the last of the training images; test for digits; none for a PATH)")
 
-
+# %% ../nbs/29_cli.ipynb #29-086
 def evaluate_options(commands: Any) -> None:
     "`infoae evaluate`."
     parser = subcommand(commands, "evaluate", evaluate_command)
@@ -1216,7 +1221,7 @@ def evaluate_options(commands: Any) -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
 
-# %% ../nbs/29_cli.ipynb #29-082
+# %% ../nbs/29_cli.ipynb #29-087
 def sort_options(commands: Any) -> None:
     "`infoae sort`."
     parser = subcommand(commands, "sort", sort_command, writes=True, epilog="examples:\n"
@@ -1242,7 +1247,7 @@ def sort_options(commands: Any) -> None:
     add("--skip-damaged", action="store_true", help="leave out files that cannot be read, and "
         "name them; without it they are a mistake")
 
-# %% ../nbs/29_cli.ipynb #29-083
+# %% ../nbs/29_cli.ipynb #29-088
 def generate_options(commands: Any) -> None:
     "`infoae generate`."
     parser = subcommand(commands, "generate", generate_command, writes=True)
@@ -1285,7 +1290,7 @@ def reproduce_options(commands: Any) -> None:
     add("--json", action="store_true", help="with --check: print all of it as JSON on the last "
         "line")
 
-# %% ../nbs/29_cli.ipynb #29-084
+# %% ../nbs/29_cli.ipynb #29-089
 def bench_options(commands: Any) -> None:
     "`infoae bench`."
     parser = subcommand(commands, "bench", bench_command)
@@ -1330,7 +1335,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (bench_options, demo_options): add(commands)
     return parser
 
-# %% ../nbs/29_cli.ipynb #29-089
+# %% ../nbs/29_cli.ipynb #29-094
 def load_all(command: str) -> None:
     "Load what is slow. Until then a signal ends the process, from then on it is an interrupt."
     for name in ("api", "plots") if command == "figures" else ("api",):
@@ -1364,7 +1369,7 @@ def finish(status: int, args: argparse.Namespace) -> int:
     on_signals(end_with(status, b""))                    # no interrupt while Python tidies up
     return status
 
-# %% ../nbs/29_cli.ipynb #29-090
+# %% ../nbs/29_cli.ipynb #29-095
 def main(argv: Sequence[str] | None = None  # the words after `infoae`; None: of the process
          ) -> int:                          # the exit status
     "The command `infoae`."

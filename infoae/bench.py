@@ -423,7 +423,7 @@ def training_line(name: str, r: Mapping[str, Any]  # of `training_speed`
              f"{r['run_s'] / 60:.1f} min", f"{r['gflop_per_image']:.2f} GFLOP"]
     return f"| {' | '.join(cells)} |"
 
-
+# %% ../nbs/19_speed.ipynb #19-034
 def gpu_lines(gpu: Mapping[str, Any]  # of `on_gpu`, or {}
               ) -> Iterator[str]:
     "The measurements of a GPU in lines."
@@ -437,7 +437,7 @@ def gpu_lines(gpu: Mapping[str, Any]  # of `on_gpu`, or {}
               f"{r['before_s']:.1f} before the first step; accuracy {percent(r['accuracy'])}"
     for r in gpu.get("seeds", []): yield f"infoae train {r['words']}: {r['seconds']:.0f} s"
 
-
+# %% ../nbs/19_speed.ipynb #19-035
 def as_text(found: Mapping[str, Any]  # of `bench`
             ) -> str:
     "The measurements in lines."

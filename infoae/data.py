@@ -59,7 +59,7 @@ from torch.utils.data import (
 from torchvision.datasets import MNIST, USPS, FashionMNIST
 from tqdm import tqdm
 
-from .settings import ImageSettings, check_setting
+from .settings import ImageSettings, brief, check_setting
 
 # %% ../nbs/02_data.ipynb #02-006
 def _load_digits(train: bool) -> tuple[Tensor, Tensor]:
@@ -967,10 +967,10 @@ def _no_pictures(name: str, others: list[str], left_out: Mapping[str, str]) -> V
     "The error for a folder without pictures, with what may be meant."
     arrays = [file for file in others if re.search(r"\.np[yz]$|idx\d-ubyte(\.gz)?$", file)]
     if left_out: why = f"only damaged ones ({_some_names(left_out)})"
-    elif others: why = f"but other files ({_some_names(others)})"
+    elif others: why = f"only other files ({_some_names(others)})"
     else: why = "it is empty"
     hint = f"name the file {_shown(arrays[0])} in it" if arrays else "name a folder that holds some"
-    return ValueError(f"There are no pictures in {name}, {why}; {hint}.")
+    return ValueError(f"There are no pictures in {name}: {why}; {hint}.")
 
 # %% ../nbs/02_data.ipynb #02-121
 _IN_MEMORY = 2**31   # bytes of images that are held; more lie on the disk
@@ -1099,8 +1099,9 @@ def _size_for(source: _Source, size: int | None, fit: str | None) -> tuple[int, 
     square, alike = long == short, len(source.sizes) == 1
     there = f"{max(long)} x {min(short)}" if alike else f"{min(short)} to {max(long)} pixels"
     if fit is None and not (square and (alike or size)):
-        raise ValueError(f"The pictures in {source.name} are {there}, and not all of one size and "
-                         "square; say how they are to become so, with fit='pad' or 'crop' (--fit).")
+        what = "square" if alike else "all square and of one size"
+        raise ValueError(f"The pictures in {source.name} are {there}, not {what}; say how they are "
+                         "to become so, with fit='pad' or 'crop' (--fit).")
     if size is None:
         usual = int(np.median(short if fit == "crop" else long))
         size = max(8, usual if usual <= (64 if square and alike else 32) else 32)
@@ -1159,8 +1160,9 @@ class Pictures:
 
 
 def _place_of(path: Any) -> str:
-    "A path as text; ValueError where nothing is there, or nothing that holds images."
-    place = os.fsdecode(path)
+    "A path as text; TypeError for what is none, ValueError where nothing that holds images is."
+    try: place = os.fsdecode(path)
+    except TypeError: raise TypeError(f"path is {brief(path)}; it has to be a path.") from None
     if os.path.isdir(place) or os.path.isfile(place): return place
     if os.path.lexists(place) and "\0" not in place:
         raise ValueError(f"{_shown(place)} is neither a folder nor a file, or a link to nothing; "
@@ -1399,7 +1401,7 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally: _put_back(kept)
 
-# %% ../nbs/02_data.ipynb #02-147
+# %% ../nbs/02_data.ipynb #02-148
 def _is_array(data: Any) -> bool:
     "Whether the set is one array: nothing is drawn when a part of it is read."
     return isinstance(data, Tensor) or hasattr(data, "__array__")
@@ -1419,7 +1421,7 @@ def _look(data: Any  # read by place
     varies = draws or not all(torch.equal(a, b) for a, b in pairs)
     return tuple(pairs[0][0].shape), draws, varies
 
-# %% ../nbs/02_data.ipynb #02-149
+# %% ../nbs/02_data.ipynb #02-150
 def remark(text: str) -> None:
     "A warning that points to the line outside of this package that led to it."
     level, frame = 2, sys._getframe(1)
@@ -1434,7 +1436,7 @@ def _say_if_black(images: Tensor) -> None:  # (N,channels,H,W) uint8
         remark("No pixel of the images is above 1, and white is 255: they are all but black. Give "
                "pictures of 0 and 1, or divided by 255, as floats.")
 
-# %% ../nbs/02_data.ipynb #02-151
+# %% ../nbs/02_data.ipynb #02-152
 class _Indexed(Dataset):
     "A data set whose items are (index, uint8 image), checked one by one."
 
@@ -1458,7 +1460,7 @@ class _Indexed(Dataset):
         for row, i in enumerate(places): images[row] = self[i][1]
         return images
 
-# %% ../nbs/02_data.ipynb #02-153
+# %% ../nbs/02_data.ipynb #02-154
 def _held(data: Any) -> tuple[Tensor, bool]:  # read by place: the images as bytes, and `varies`
     "All images in memory."
     varies = False
@@ -1482,7 +1484,7 @@ def as_images(data: Any    # (N,H,W), always grey, (N,channels,H,W) or (N,H,W,ch
     "Any set of images as one tensor of bytes; TypeError or ValueError for what is none."
     with torch.inference_mode(False): return _held(_by_place(data))[0]
 
-# %% ../nbs/02_data.ipynb #02-160
+# %% ../nbs/02_data.ipynb #02-161
 class StreamedImages:
     "Images that do not fit: read from a data set batch by batch."
 
@@ -1522,7 +1524,7 @@ class StreamedImages:
         for index, images in zip(own, read, strict=True):
             yield index.to(self.device), images.to(self.device)
 
-# %% ../nbs/02_data.ipynb #02-161
+# %% ../nbs/02_data.ipynb #02-162
 def _ahead(data: _Indexed,          # with the seed of its epoch
            places: list[Tensor],    # of each batch
            workers: int             # processes, at least 1
@@ -1540,7 +1542,7 @@ def _ahead(data: _Indexed,          # with the seed of its epoch
         said = str(problem).strip().splitlines()[-1].partition(": ")[2]
         raise type(problem)(said or str(problem)) from None
 
-# %% ../nbs/02_data.ipynb #02-166
+# %% ../nbs/02_data.ipynb #02-167
 def open_images(data: Any,                              # array, tensor, list or data set of images
                 device: torch.device | str = "cpu",     # where the batches are wanted
                 limit_bytes: int = 2**31                # above this the images are streamed

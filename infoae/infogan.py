@@ -123,4 +123,4 @@ def method(config: Config,                       # seed, K, z_dim, rates, epochs
     players = {"D and Q": Player(("body", "D", "Q"), config.lr_critics, betas),
                "G": Player(("G",), config.lr, betas)}
     return Method(config, m, players, partial(infogan_step, m), m.keep,
-                  signs=signs, note=note, sheet=sheet)
+                  signs=signs, note=note, sheet=sheet, recordable=True)

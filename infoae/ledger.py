@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEDS', 'EARLIER', 'SIGNS', 'NAMED_BY', 'LINE', 'MORE', 'PLACE', 'INSIDE', 'SHIPPED', 'run_name', 'numbers_sha256_v1',
-           'last_model', 'ended_history', 'told_by_labels', 'told_by_history', 'told_by_source', 'ledger_row',
+           'last_model', 'ended_history', 'told_by_labels', 'curve', 'told_by_history', 'told_by_source', 'ledger_row',
            'check_fields', 'check_row', 'read_ledger', 'settings_of', 'add_row', 'by_recipe', 'spread', 'recipe_line',
            'made_on', 'ledger_table', 'train_words', 'folder_name', 'reproduce', 'shipped_row', 'check_shipped']
 
@@ -45,7 +45,7 @@ from infoae.files import (
 )
 from .many import Start, run_seeds, start_seed
 from .method import random_model
-from .model import MAKERS, Model, Networks, system_of
+from .model import MAKERS, Model, Networks, is_other
 from .runs import checkpoint_path, stored_config
 from .settings import RECIPES, SYSTEMS, Config, brief, check_setting, recipe
 
@@ -53,7 +53,7 @@ from .settings import RECIPES, SYSTEMS, Config, brief, check_setting, recipe
 SEEDS: dict[str, range] = {  # of the ledger, by the name of a run
     "infomax": range(10), "information-only": range(10), "paper": range(5), "infogan": range(3),
     "aae": range(3), "catgan": range(3), "pixelgan": range(3),
-    "aae, K = 10": range(1), "catgan, K = 10": range(1), "pixelgan, K = 10": range(1)}
+    "aae, K = 10": range(3), "catgan, K = 10": range(3), "pixelgan, K = 10": range(3)}
 EARLIER: dict[str, range] = {"infogan of version 0.1": range(3)}  # gone; its lines stay
 
 
@@ -61,7 +61,7 @@ def run_name(config: Config) -> str:
     "The recipe; of another system with another number of categories than its source's, that too."
     name, K = config.recipe, config.n_categories
     if name not in SYSTEMS: return name
-    if system_of(config) is None: return f"{name} of version 0.1"
+    if not is_other(config): return f"{name} of version 0.1"
     return name if K == RECIPES[name].n_categories else f"{name}, K = {K}"
 
 # %% ../nbs/18_ledger.ipynb #18-008
@@ -120,15 +120,25 @@ def told_by_labels(model: Networks, images: Tensor, labels: Numbers) -> dict[str
             "wrong": (named != labels).nonzero().flatten().tolist()}
 
 
+def curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    "The scores after each epoch, of a run that noted any on labels set aside."
+    noted = [(epoch["epoch"], epoch["scores"]) for epoch in epochs if epoch.get("scores")]
+    if not noted: return {}
+    return {"curve": {"epoch": [epoch for epoch, _ in noted],
+                      **{name: [scores.get(name) for _, scores in noted]
+                         for name in ("accuracy", "majority_accuracy")}}}
+
+
 def told_by_history(history: Mapping[str, Any]) -> dict[str, Any]:
-    "How a run ended, and what was noted of it without labels."
+    "How a run ended, and what was noted of it on its way."
     epochs = history["epochs"]
     last = epochs[-1] if epochs else {}
     return {"status": "finished" if history["status"] == "finished" else "failed",
             "why": history["status"], "label_free": {sign: last.get(sign) for sign in SIGNS},
             "losses": last.get("losses"), "critics": last.get("critics"),
             "epochs": len(epochs), "seconds": sum(e["seconds"] for e in epochs),
-            "environment": history["environment"], "resumed": history.get("resumed", [])}
+            "environment": history["environment"], "resumed": history.get("resumed", []),
+            **curve(epochs)}
 
 # %% ../nbs/18_ledger.ipynb #18-015
 NAMED_BY = {"infogan": "match", "aae": "surest", "catgan": "majority", "pixelgan": "surest"}
@@ -139,7 +149,7 @@ def told_by_source(model: Networks,
                    naming: tuple[Tensor, Numbers]     # images and labels that name categories
                    ) -> dict[str, Any]:               # named_by, named_accuracy, names
     "Another system's accuracy by the rule of its source; nothing for InfoAE."
-    if system_of(model.config) is None: return {}
+    if not is_other(model.config): return {}
     rule, categories = NAMED_BY[model.config.recipe], model.predict(images).cpu()
     if rule == "match": naming = images, labels       # the best match on what is scored
     names = category_names(model.predict_proba(naming[0]), naming[1], rule)
@@ -156,11 +166,10 @@ def ledger_row(out: Path | str,      # the folder of a run that has ended
     config, history, model = stored_config(out), ended_history(out), last_model(out)
     if model.config != config or history.get("weights_sha256") not in (None, weights_sha256(model)):
         raise ValueError(f"The weights in {out} are not those of its run; get the folder again.")
-    own = system_of(config) is not None and naming is None   # a system's names come from elsewhere
-    named = load(config.data, "dev") if own else naming or (images, labels)
+    if naming is None: naming = load(config.data, "dev") if is_other(config) else (images, labels)
     return {"recipe": config.recipe, "seed": config.seed, **told_by_history(history),
             **told_by_labels(model, images, labels),
-            **told_by_source(model, images, labels, named), "config": json.loads(config.to_json()),
+            **told_by_source(model, images, labels, naming), "config": json.loads(config.to_json()),
             "digest": config.digest(), "weights_sha256": weights_sha256(model)}
 
 # %% ../nbs/18_ledger.ipynb #18-022
@@ -177,7 +186,7 @@ MORE: dict[str, tuple[type, dict[str, Any]]] = {  # what it may have besides
 PLACE: dict[str, tuple[type, dict[str, Any]]] = {  # what its environment has
     "device": (str, {}), "torch": (str, {}), "threads": (int, {"low": 1}), "bf16": (bool, {})}
 INSIDE: dict[str, type] = {"mapping": dict, "confusion": list, "wrong": list, "label_free": dict,
-                           "names": list}
+                           "names": list, "curve": dict}
 
 
 def check_fields(values: Any,  # what should be an object
@@ -287,7 +296,8 @@ def ledger_table(rows: Sequence[Mapping[str, Any]]  # lines of a ledger
 # %% ../nbs/18_ledger.ipynb #18-034
 def train_words(name: str, data: str, device: str | None, changes: Mapping[str, Any]) -> list[str]:
     "The options of `infoae train` that make a run of a recipe, without its seed."
-    words = ["--recipe", name, "--data", data, "--score", "none"]
+    score = "dev" if name in SYSTEMS else "none"      # another system's line has its curve
+    words = ["--recipe", name, "--data", data, "--score", score]
     if device: words += ["--device", device]
     for key, value in changes.items(): words += ["--set", f"{key}={json.dumps(value)}"]
     return words

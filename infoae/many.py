@@ -180,7 +180,7 @@ def start_seed(out: Path, seed: int, words: Sequence[str],  # options of `infoae
     given = [*words_of_seed(out, seed, words), "--threads", str(threads)]
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), PIPE: "stdin"}
     with open(out/f"seed-{seed}.log", "ab") as log:
-        log.write(f"{BEGUN}{shlex.join(given)}\n".encode())
+        log.write(os.fsencode(f"{BEGUN}{shlex.join(given)}\n"))
         log.flush()
         return subprocess.Popen([*python_command(), *given], stdout=log, stderr=log,
                                 stdin=subprocess.PIPE, start_new_session=True, env=env)

@@ -165,7 +165,8 @@ class System(Networks):
 
 # %% ../nbs/14_method.ipynb #14-036
 GENERAL = ("recipe", "data", "seed", "image_size", "channels", "epochs", "batch_size", "lr",
-           "lr_critics", "adam_beta1", "adam_beta2", "decay_from", "average", "maps")  # any's
+           "lr_critics", "adam_beta1", "adam_beta2", "decay_from", "average", "maps",
+           "fit")  # which any method has
 
 
 def check_uses(config: Config, networks: type[System]) -> None:

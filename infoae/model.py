@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAKERS', 'CRITICS', 'CHUNK', 'put_networks', 'Networks', 'SixNetworks', 'draw_z', 'draw_c', 'one_hot', 'chunk_of',
            'evaluated', 'through', 'checked_images', 'numbers', 'checked_latents', 'checked_categories',
-           'checked_steps', 'existing', 'generate_images', 'interpolate_images', 'Model', 'system_of', 'networks_of',
-           'check_six']
+           'checked_steps', 'existing', 'generate_images', 'interpolate_images', 'Model', 'is_other', 'system_of',
+           'networks_of', 'check_six']
 
 # %% ../nbs/05_model.ipynb #05-002
 import operator
@@ -307,10 +307,15 @@ class Model(SixNetworks):
     generate, interpolate = generate_images, interpolate_images
 
 # %% ../nbs/05_model.ipynb #05-044
+def is_other(config: Config) -> bool:
+    "Whether settings are another system's; an infogan of version 0.1 was made of the six networks."
+    return config.recipe in SYSTEMS and not config.leave_out
+
+
 def system_of(config: Config    # of a run, or of a file
               ) -> Any | None:  # a module with NETWORKS and `method`; None: InfoAE's own
-    "The module of the system that a recipe names; an infogan of version 0.1 was the six networks."
-    if config.recipe not in SYSTEMS or config.leave_out: return None
+    "The module of the system that a recipe names."
+    if not is_other(config): return None
     return import_module(f"infoae.{config.recipe}")  # here: these notebooks have higher numbers
 
 

@@ -10,7 +10,7 @@ __all__ = ['Source', 'FIELDS', 'THUMBNAIL', 'JPEG_QUALITY', 'MOST', 'BINS', 'PAG
            'of_file', 'shares', 'picked', 'spread', 'category_label', 'group_data', 'count_of', 'page_lead',
            'page_notes', 'policy', 'filled', 'page_text', 'write_page', 'places_by_name', 'read_labels', 'safe_name',
            'free_name', 'group_folder', 'put', 'put_files', 'csv_text', 'free_place', 'folders_above', 'folder_of',
-           'check_how', 'write_all', 'write_sorted']
+           'check_how', 'png_of', 'write_all', 'write_sorted']
 
 # %% ../nbs/28_sort.ipynb #28-002
 import base64
@@ -22,6 +22,7 @@ import os
 import re
 import shutil
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -97,7 +98,7 @@ def check_made_for(model: Any, shape: tuple[int, ...]  # channels, height, width
 
 
 def pictures_for(model: Any,
-                 path: Path | str,            # as for `images_from`
+                 path: str | PurePath,        # as for `images_from`
                  skip_damaged: bool = False,  # damaged pictures are left out, and named
                  show: bool | None = None     # a progress bar; None: only on a terminal
                  ) -> Pictures:
@@ -155,7 +156,8 @@ def rows_of(p: Tensor,                 # (N,K) probabilities, K at least 2
 def as_table(rows: list[dict[str, Any]]) -> Any:
     "A data frame where pandas is there, and the rows themselves where it is not."
     if find_spec("pandas") is None: return rows
-    return import_module("pandas").DataFrame(rows, columns=list(FIELDS))
+    pandas = import_module("pandas")  # here: a package that may be missing
+    return pandas.DataFrame(rows, columns=list(FIELDS))
 
 
 def sort(model: Any,                          # a trained model, with `predict_proba`
@@ -555,8 +557,8 @@ def put(file: Path, to: Path, how: str) -> None:
     try: os.symlink(file.absolute(), to)
     except (OSError, NotImplementedError) as e:
         why = getattr(e, "strerror", None) or e
-        raise ValueError(f"No link to {in_one_line(file)} can be made there ({why}); copy the files "
-                         "instead.") from None
+        raise ValueError(f"No link to {in_one_line(file)} can be made there ({why}); copy the "
+                         "files instead.") from None
 
 
 def put_files(groups: Sequence[Group], K: int,
@@ -610,7 +612,7 @@ def folders_above(path: Path) -> Iterator[None]:
         raise
 
 
-def folder_of(path: Path | str,        # what images were read from
+def folder_of(path: str | PurePath,    # what images were read from
               files: Sequence[str]     # of the images
               ) -> Path | None:        # None: they are arrays
     "The folder in which the files of images lie."
@@ -628,6 +630,15 @@ def check_how(how: str | None, folder: Path | None) -> None:
                          "folder of pictures; leave --copy and --link away.")
 
 # %% ../nbs/28_sort.ipynb #28-055
+def png_of(sheet: Figure) -> bytes:
+    "A sheet as a PNG; letters that matplotlib's font has not are boxes."
+    png = BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        sheet.savefig(png, format="png", dpi=100)
+    return png.getvalue()
+
+
 def write_all(ready: Path,                        # an empty folder
               rows: Sequence[Mapping[str, Any]],  # of `records`
               source: Source, K: int,
@@ -643,9 +654,8 @@ def write_all(ready: Path,                        # an empty folder
         links = put_files(groups, K, [row["file"] for row in rows], folder, ready/"groups", how)
     (ready/"sheets").mkdir()
     for group in groups:
-        sheet, png = contact_sheet(rows, source, group.category), BytesIO()
-        sheet.savefig(png, format="png", dpi=100)
-        write_file(ready/"sheets"/f"{group_folder(group, K)}.png", png.getvalue())
+        sheet = contact_sheet(rows, source, group.category)
+        write_file(ready/"sheets"/f"{group_folder(group, K)}.png", png_of(sheet))
     addresses = {i: quote(f"groups/{path}") for i, path in links.items()}
     page = page_text(rows, source, folder=folder, links=addresses, **words)
     write_file(ready/"index.html", page.encode())

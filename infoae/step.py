@@ -53,8 +53,9 @@ def forward(m: SixNetworks, x: Tensor, z: Tensor, c: Tensor) -> Pass:
 def verdicts(m: SixNetworks, p: Pass) -> tuple[Tensor, Tensor]:
     "What S says, (B,) logits each, of the generated pairs (x_g, z_g) and the real ones (x, z_e)."
     if m.config.s_norm == "batch": return m.S(p.x_g, p.z_g), m.S(p.x, p.z_e)
-    true, false = m.S(torch.cat([p.x_g.to(p.x.dtype), p.x]),    # type: ignore[union-attr]
-                      torch.cat([p.z_g, p.z_e])).chunk(2)       # type: ignore[list-item]
+    assert p.x_g is not None and p.z_g is not None           # where there is S there is G
+    images, latents = torch.cat([p.x_g.to(p.x.dtype), p.x]), torch.cat([p.z_g, p.z_e])
+    true, false = m.S(images, latents).chunk(2)
     return true, false
 
 # %% ../nbs/06_step.ipynb #06-014

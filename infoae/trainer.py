@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Function', 'ADVICE', 'Work', 'WARM', 'Player', 'Batch', 'no_signs', 'Method', 'parameters_of', 'adam',
-           'parameters_in', 'minimise', 'rate_factor', 'phase_at', 'kept', 'follow', 'followed', 'TrainingFailed',
-           'Noted', 'noted', 'Watch', 'check_weights', 'Progress', 'Recording', 'Tape', 'on_cuda', 'records', 'trains',
-           'Trainer', 'batch_of', 'set_rates', 'turn', 'work_of', 'one_step']
+           'parameters_in', 'minimise', 'rate_factor', 'phase_at', 'kept', 'follow', 'has_dropout', 'followed',
+           'TrainingFailed', 'Noted', 'noted', 'Watch', 'check_weights', 'Progress', 'Recording', 'Tape', 'on_cuda',
+           'records', 'trains', 'Trainer', 'batch_of', 'set_rates', 'turn', 'work_of', 'one_step']
 
 # %% ../nbs/13_trainer.ipynb #13-002
 import threading
@@ -149,6 +149,11 @@ def follow(average: list[Tensor],  # the averaged weights, changed in place
     torch._foreach_add_(average, way)
 
 # %% ../nbs/13_trainer.ipynb #13-030
+def has_dropout(model: nn.Module) -> bool:
+    "Whether a step draws masks."
+    return any(isinstance(part, nn.modules.dropout._DropoutNd) for part in model.modules())
+
+
 def followed(average: nn.Module, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     "The weights and statistics of an average, and those of the model that they follow."
     theirs = model.state_dict()
@@ -245,7 +250,7 @@ class Recording(NamedTuple):
     found: list[Noted]          # what it came to, last
     replay: Work
 
-
+# %% ../nbs/13_trainer.ipynb #13-043
 class Tape:
     "The steps of a run, each phase recorded once. CUDA's graphs, or another recorder for tests."
 
@@ -294,7 +299,7 @@ class Tape:
         self.recordings[t.phase] = Recording(at, found, replay)
         return True
 
-# %% ../nbs/13_trainer.ipynb #13-043
+# %% ../nbs/13_trainer.ipynb #13-044
 def on_cuda(t: Any,    # a trainer that has a tape
             work: Work # on its device
             ) -> Work:
@@ -314,13 +319,13 @@ def records(method: Method, device: torch.device, wanted: bool | None) -> bool:
                       "device, and a method that is recordable.", stacklevel=4)
     return able and wanted is not False
 
-# %% ../nbs/13_trainer.ipynb #13-045
+# %% ../nbs/13_trainer.ipynb #13-046
 def trains(f: Function  # any
            ) -> Function:
     "The same function, in which gradients flow whatever the grad mode of its caller is."
     return torch.inference_mode(False)(torch.enable_grad()(f))
 
-# %% ../nbs/13_trainer.ipynb #13-048
+# %% ../nbs/13_trainer.ipynb #13-049
 class Trainer(Progress):
     "A run of a method: its networks, optimizers, noise and history; it knows no method by name."
 
@@ -343,8 +348,7 @@ class Trainer(Progress):
         self.noise = torch.Generator(device).manual_seed(seed)
         self.watch, self.names = Watch(device), dict[str, tuple[str, ...]]()
         self.tape = Tape(device) if records(method, device, graph) else None
-        self.drops = any(isinstance(part, nn.modules.dropout._DropoutNd)
-                         for part in self.model.modules())
+        self.drops = has_dropout(self.model)
         self.history: dict[str, Any] = {"status": "running", "epochs": [],
                                         "environment": environment(device, self.config.width)}
 
@@ -373,7 +377,7 @@ class Trainer(Progress):
         raise TrainingFailed(f"{name} became {self.watch.value.item()} in step {step} of "
                              f"{self.total_steps}; {ADVICE}")
 
-# %% ../nbs/13_trainer.ipynb #13-050
+# %% ../nbs/13_trainer.ipynb #13-051
 def batch_of(t: Trainer,
              index: Tensor,  # (B,) on the device
              images: Tensor  # (B,channels,H,W) uint8, on the device
@@ -383,7 +387,7 @@ def batch_of(t: Trainer,
     return Batch(x, index, ranks.own_noise(t.noise, t.device), t.phase, t.progress,
                  ranks.log_mean_of_ranks)
 
-# %% ../nbs/13_trainer.ipynb #13-051
+# %% ../nbs/13_trainer.ipynb #13-052
 def set_rates(t: Trainer) -> None:
     "The learning rates of now, computed on the device; nothing to do where they never fall."
     if t.config.decay_from >= 1: return
@@ -398,7 +402,7 @@ def turn(t: Trainer, who: str, loss: Tensor) -> None:
         raise ValueError(f"The step yields {who!r}; the players are: {', '.join(t.optimizers)}.")
     minimise(t.optimizers[who], loss)
 
-# %% ../nbs/13_trainer.ipynb #13-052
+# %% ../nbs/13_trainer.ipynb #13-053
 def work_of(t: Trainer,
             index: Tensor,        # (B,) which images these are, on the device
             images: Tensor        # (B,channels,H,W) uint8, on the device

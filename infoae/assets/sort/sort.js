@@ -11,7 +11,7 @@ const made = (kind, name, text) => {
   return one;
 };
 const count = n => n.toLocaleString("en");
-const percent = p => `${(Math.floor(1000 * p + 1e-6) / 10).toFixed(p < 0.9995 ? 1 : 0)} %`;   // never rounded up to 100 %
+const percent = p => { const tenths = Math.floor(1000 * p + 1e-6); return `${tenths === 1000 ? 100 : (tenths / 10).toFixed(1)} %`; };   // 100 % is never rounded up to
 const pictures = n => `${count(n)} ${n === 1 ? "picture" : "pictures"}`;
 let turned = false, asked = "", open = null;
 const grids = [];
