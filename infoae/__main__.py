@@ -606,8 +606,11 @@ class Shared:
         from infoae.data import open_images
         def opened() -> tuple[Any, Any, str]:
             "For training on the device."
+            import torch
             images, judged, split = material(args, config, pictures)
-            return open_images(images, self.device), judged, split
+            on_device = open_images(images, self.device)
+            if self.device.type == "cuda": torch.cuda.current_stream(self.device).synchronize()
+            return on_device, judged, split             # for seeds with other streams too
         return self.once("material", opened)
 
 # %% ../nbs/29_cli.ipynb #29-050

@@ -129,7 +129,8 @@ def distances(data: TensorImages | StreamedImages, neighbour: int,
             near = near_distance(data.some(most), neighbour)
             found = near.mean().repeat(data.n)
             found[data.places(most).to(found.device)] = near
-            known[neighbour, most] = found
+            if found.is_cuda: torch.cuda.current_stream(found.device).synchronize()
+            known[neighbour, most] = found               # for runs with other streams too
         return known[neighbour, most]
 
 # %% ../nbs/07_information.ipynb #07-036
