@@ -67,20 +67,24 @@ class Plain:
         self.config, self.device, self.distance = config, device, distance
         self.model = random_model(config).to(device).train()
         betas = (config.adam_beta1, config.adam_beta2)
-        def adam(names: tuple[str, ...], lr: float) -> torch.optim.Adam:
-            "Adam for some networks, as torch has it."
-            of = [q for name in names for q in getattr(self.model, name).parameters()]
-            return torch.optim.Adam(of, lr, betas)
+        def adam(names: tuple[str, ...], lr: float) -> torch.optim.Adam | None:
+            "Adam for those of some networks that there are, as torch has it."
+            there = [network for name in names if (network := getattr(self.model, name))]
+            of = [q for network in there for q in network.parameters()]
+            return torch.optim.Adam(of, lr, betas) if of else None
         self.makers, self.critics = adam(MAKERS, config.lr), adam(CRITICS, config.lr_critics)
 
     def set_rates(self, progress: float) -> None:
         "Both learning rates at a fraction of the run that is done."
         factor = float(rate_factor(progress, self.config.decay_from))
-        for group in self.makers.param_groups: group["lr"] = factor * self.config.lr
-        for group in self.critics.param_groups: group["lr"] = factor * self.config.lr_critics
+        for group in self.makers.param_groups if self.makers else ():
+            group["lr"] = factor * self.config.lr
+        for group in self.critics.param_groups if self.critics else ():
+            group["lr"] = factor * self.config.lr_critics
 
     def critics_step(self, x: Tensor, z: Tensor, c: Tensor) -> dict[str, Tensor]:
         "Di and S, on samples made for them."
+        if self.critics is None: return {}
         values = critics_half(self.model, forward(self.model, x, z, c))
         self.critics.zero_grad()
         critics_objective(values).backward()
@@ -90,6 +94,7 @@ class Plain:
     def makers_step(self, index: Tensor, x: Tensor, z: Tensor, c: Tensor, progress: float,
                     noise: Noise) -> dict[str, Tensor]:
         "E, D, G and C, on samples made once more."
+        assert self.makers is not None                       # C is always there
         p, weights = forward(self.model, x, z, c), weights_at(self.config, progress)
         values = makers_half(self.model, p, self.config)
         near = x.new_zeros(len(x)) if self.distance is None else self.distance[index]
