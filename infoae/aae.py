@@ -7,7 +7,6 @@ __all__ = ['NETWORKS', 'DROPPED', 'dense', 'as_normal', 'AAE', 'with_holes', 'ha
 
 # %% ../nbs/41_aae.ipynb #41-002
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,12 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import Noise, StreamedImages, TensorImages, to_model
-from .evaluation import signs
-from .method import System, check_shape, note, random_model, sheet
+from .method import System, system_method
 from .model import draw_c
 from .settings import Config
 from .step import Part, rights
-from .trainer import Batch, Method, Player
+from .trainer import Batch, Method
 
 # %% ../nbs/41_aae.ipynb #41-005
 def dense(*sizes: int,          # of the layers, input first
@@ -131,11 +129,6 @@ def method(config: Config,                       # seed, K, z_dim, hidden, rates
            data: TensorImages | StreamedImages,  # on the device
            device: torch.device) -> Method:      # ready for a Trainer
     "The adversarial autoencoder on a data set; ValueError for images of another shape."
-    m = random_model(config)
-    check_shape(m, data)
-    betas = (config.adam_beta1, config.adam_beta2)
-    players = {"autoencoder": Player(("E", "D"), config.lr, betas),
-               "critics": Player(("Y", "Z"), config.lr_critics, betas),
-               "deceiver": Player(("E",), config.lr_critics, betas)}
-    return Method(config, m, players, partial(aae_step, m), m.keep, signs=signs, note=note,
-                  sheet=sheet, recordable=True)
+    players = {"autoencoder": (("E", "D"), config.lr), "critics": (("Y", "Z"), config.lr_critics),
+               "deceiver": (("E",), config.lr_critics)}
+    return system_method(config, data, aae_step, players)

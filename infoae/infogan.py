@@ -8,19 +8,17 @@ __all__ = ['LEAK', 'NETWORKS', 'dense', 'body', 'generator', 'first_weights', 'I
 
 # %% ../nbs/40_infogan.ipynb #40-002
 from collections.abc import Iterator
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import Noise, StreamedImages, TensorImages, as_noise
-from .evaluation import signs
-from .method import System, check_shape, note, random_model, sheet
+from .method import System, system_method
 from .model import draw_c, draw_z
 from .settings import Config
 from .step import Part, Values, rights
-from .trainer import Batch, Method, Player
+from .trainer import Batch, Method
 
 # %% ../nbs/40_infogan.ipynb #40-005
 LEAK = 0.01
@@ -117,10 +115,5 @@ def method(config: Config,                       # seed, K, z_dim, rates, epochs
            data: TensorImages | StreamedImages,  # on the device
            device: torch.device) -> Method:      # ready for a Trainer
     "InfoGAN with its authors' settings; eleven epochs of MNIST are their 5,000 updates."
-    m = random_model(config)
-    check_shape(m, data)
-    betas = (config.adam_beta1, config.adam_beta2)
-    players = {"D and Q": Player(("body", "D", "Q"), config.lr_critics, betas),
-               "G": Player(("G",), config.lr, betas)}
-    return Method(config, m, players, partial(infogan_step, m), m.keep,
-                  signs=signs, note=note, sheet=sheet, recordable=True)
+    players = {"D and Q": (("body", "D", "Q"), config.lr_critics), "G": (("G",), config.lr)}
+    return system_method(config, data, infogan_step, players)

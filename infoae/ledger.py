@@ -6,7 +6,8 @@
 __all__ = ['SEEDS', 'EARLIER', 'SIGNS', 'NAMED_BY', 'LINE', 'MORE', 'PLACE', 'INSIDE', 'SHIPPED', 'run_name', 'numbers_sha256_v1',
            'last_model', 'ended_history', 'told_by_labels', 'curve', 'told_by_history', 'told_by_source', 'ledger_row',
            'check_fields', 'check_row', 'read_ledger', 'settings_of', 'add_row', 'by_recipe', 'spread', 'recipe_line',
-           'made_on', 'ledger_table', 'train_words', 'folder_name', 'reproduce', 'shipped_row', 'check_shipped']
+           'made_on', 'ledger_table', 'system_table', 'mean_error', 'named_confusion', 'train_words', 'folder_name',
+           'reproduce', 'shipped_row', 'check_shipped']
 
 # %% ../nbs/18_ledger.ipynb #18-002
 import hashlib
@@ -294,6 +295,45 @@ def ledger_table(rows: Sequence[Mapping[str, Any]]  # lines of a ledger
     return "\n".join([*lines, "", f"Made on {'; '.join(places)}."] if rows else lines)
 
 # %% ../nbs/18_ledger.ipynb #18-034
+def system_table(rows: Sequence[Mapping[str, Any]],  # lines of a ledger
+                 name: str                           # of another system than InfoAE
+                 ) -> str:                           # Markdown
+    "Errors of a system's runs in %: by its source's rule, by majority, by the best match."
+    keys = {f"by its own rule, {NAMED_BY[name]}": "named_accuracy",
+            "by majority": "majority_accuracy", "one-to-one": "accuracy"}
+    head = ["K", "seed", *keys, "unused", "epochs", "minutes", ""]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    there = {mine: found for mine, found in by_recipe(rows).items() if mine.split(",")[0] == name}
+    for mine, found in there.items():
+        K = settings_of(next(iter(found.values()))).n_categories
+        for seed, row in found.items():
+            cells = [K, seed, *(f"{100 - 100 * row[key]:.2f}" for key in keys.values()),
+                     row["label_free"]["dead"], row["epochs"], f"{row['seconds'] / 60:.0f}",
+                     "" if row["status"] == "finished" else "broke off"]
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+        means = [summarise({seed: {**row, "accuracy": row[key]} for seed, row in found.items()})
+                 for key in keys.values()]
+        cells = [K, f"mean of {len(found)} (of {len(SEEDS[mine])})", *map(mean_error, means)]
+        lines.append(f"| {' | '.join(map(str, cells))} | | | | |")
+    return "\n".join(lines) if there else f"No run of {name} has its line yet."
+
+
+def mean_error(s: Mapping[str, Any]  # as `summarise` has it
+               ) -> str:
+    "Mean and deviation of errors in %, and the worst."
+    more = "" if s["n"] == 1 else (f" ± {100 * s['standard_deviation']:.2f}, worst "
+                                   f"{100 - 100 * s['worst']:.2f}")
+    return f"{100 - 100 * s['mean']:.2f}{more}"
+
+
+def named_confusion(row: Mapping[str, Any]  # a line of another system
+                    ) -> Tensor:            # (classes+1,classes) counts, the last row without name
+    "How many images of each label have which name."
+    counts, names = torch.tensor(row["confusion"]), torch.tensor(row["names"])
+    named = counts.new_zeros(counts.shape[1] + 1, counts.shape[1])
+    return named.index_add(0, names % len(named), counts)      # -1, no name, is the last row
+
+# %% ../nbs/18_ledger.ipynb #18-037
 def train_words(name: str, data: str, device: str | None, changes: Mapping[str, Any]) -> list[str]:
     "The options of `infoae train` that make a run of a recipe, without its seed."
     score = "dev" if name in SYSTEMS else "none"      # another system's line has its curve
@@ -340,7 +380,7 @@ def reproduce(name: str,                            # a recipe
                            f"{runs}/summary.md says how. The same words go on with it.")
     return [rows[config] for config in wanted.values()]
 
-# %% ../nbs/18_ledger.ipynb #18-038
+# %% ../nbs/18_ledger.ipynb #18-041
 SHIPPED = {  # name of weights: recipe
     "mnist": "infomax", "mnist-information-only": "information-only", "mnist-paper": "paper"}
 

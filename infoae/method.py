@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GENERAL', 'players_of', 'step_of', 'note', 'sheet', 'random_model', 'check_shape', 'infoae_method', 'System',
-           'check_uses', 'method_of']
+           'system_method', 'check_uses', 'method_of']
 
 # %% ../nbs/14_method.ipynb #14-002
 from collections.abc import Callable, Iterator, Mapping
@@ -101,9 +101,10 @@ def infoae_method(config: Config,
                   networks: Callable[[Config], Model] = Model,  # makes the six networks
                   distance: Tensor | None = None              # (N,), kept; None: found where needed
                   ) -> Method:
-    "InfoAE on a data set, ready for a `Trainer`; ValueError for images of another shape."
-    if config.recipe == "infogan":
-        raise ValueError("The recipe infogan of version 0.1 is gone; see 40_infogan for InfoGAN.")
+    "InfoAE on a data set, ready for a `Trainer`; ValueError for another system or image shape."
+    if system_of(config) is not None:
+        raise ValueError(f"The recipe {config.recipe} is another system than InfoAE; give its "
+                         "settings to method_of.")
     model = random_model(config, networks)
     check_shape(model, data)
     if distance is not None and distance.shape not in ((0,), (data.n,)):
@@ -164,6 +165,21 @@ class System(Networks):
         raise ValueError(f"{path} holds a {type(model).__name__}, and no {cls.__name__}.")
 
 # %% ../nbs/14_method.ipynb #14-036
+def system_method(config: Config,
+                  data: TensorImages | StreamedImages,                    # on the device
+                  step: Callable[[Any, Batch], Iterator[Part]],           # of networks and batch
+                  players: Mapping[str, tuple[tuple[str, ...], float]],   # networks and rate
+                  sheet: Callable[[Any], bytes | None] = sheet            # the picture of samples
+                  ) -> Method:                                            # ready for a `Trainer`
+    "The method of a `System` with the weights of a seed; ValueError for images of another shape."
+    m = random_model(config)
+    check_shape(m, data)
+    betas = (config.adam_beta1, config.adam_beta2)
+    who = {name: Player(names, lr, betas) for name, (names, lr) in players.items()}
+    return Method(config, m, who, partial(step, m), m.keep, signs=signs, note=note, sheet=sheet,
+                  recordable=True)
+
+# %% ../nbs/14_method.ipynb #14-038
 GENERAL = ("recipe", "data", "seed", "image_size", "channels", "epochs", "batch_size", "lr",
            "lr_critics", "adam_beta1", "adam_beta2", "decay_from", "average", "maps",
            "fit")  # which any method has

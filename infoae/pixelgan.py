@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from .aae import dense, told, with_holes
 from .data import StreamedImages, TensorImages
-from .evaluation import signs
-from .method import System, check_shape, note, random_model
+from .evaluation import sample_sheet
+from .method import System, system_method
 from .model import draw_c
 from .settings import Config
 from .step import Part, rights
-from .trainer import Batch, Method, Player
+from .trainer import Batch, Method
 
 # %% ../nbs/43_pixelgan.ipynb #43-007
 class Masked(nn.Module):
@@ -156,11 +156,7 @@ def method(config: Config,                       # seed, K, width, hidden, rates
            data: TensorImages | StreamedImages,  # on the device
            device: torch.device) -> Method:      # ready for a Trainer
     "The PixelGAN autoencoder on a data set; ValueError for images of another shape."
-    m = random_model(config)
-    check_shape(m, data)
-    betas = (config.adam_beta1, config.adam_beta2)
-    players = {"autoencoder": Player(("E", "D"), config.lr, betas),
-               "critic": Player(("Y",), config.lr_critics, betas),
-               "deceiver": Player(("E",), config.lr_critics, betas)}
-    return Method(config, m, players, partial(pixelgan_step, m), m.keep, signs=signs, note=note,
-                  recordable=True)
+    players = {"autoencoder": (("E", "D"), config.lr), "critic": (("Y",), config.lr_critics),
+               "deceiver": (("E",), config.lr_critics)}
+    return system_method(config, data, pixelgan_step, players,
+                         partial(sample_sheet, rows=3))
