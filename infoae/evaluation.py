@@ -169,7 +169,7 @@ def majority_accuracy(categories: Numbers,  # (N,) the category of each image
 NAMINGS = ("match", "majority", "surest")
 
 
-def category_names(p: Tensor,        # (n,K) probabilities of the categories, of images with labels
+def category_names(p: Tensor,        # (n,K) probabilities of images with labels, or their logs
                    labels: Numbers,  # (n,) theirs
                    rule: str         # one of NAMINGS
                    ) -> list[int]:   # K labels; -1: the category has none

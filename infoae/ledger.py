@@ -153,7 +153,7 @@ def told_by_source(model: Networks,
     if not is_other(model.config): return {}
     rule, categories = NAMED_BY[model.config.recipe], model.predict(images).cpu()
     if rule == "match": naming = images, labels       # the best match on what is scored
-    names = category_names(model.predict_proba(naming[0]), naming[1], rule)
+    names = category_names(model.predict_log_proba(naming[0]), naming[1], rule)
     return {"named_by": rule, "named_accuracy": named_accuracy(categories, labels, names),
             "names": names}
 

@@ -100,6 +100,11 @@ class Networks(nn.Module):
         return self.apply_to(lambda m, x: m.logits(to_model(x)).softmax(dim=1),
                              self.images(images))
 
+    def predict_log_proba(self, images: Any) -> Tensor:
+        "(n,K) logarithms of the probabilities, in float64: in float32 many that are near 1 are 1."
+        said = self.apply_to(lambda m, x: m.logits(to_model(x)), self.images(images))
+        return said.double().log_softmax(dim=1)
+
     def predict(self, images: Any) -> Tensor:
         "(n,) categories 0 to K-1, the largest of `logits`."
         return self.predict_proba(images).argmax(dim=1)
