@@ -31,6 +31,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import BytesIO, StringIO
+from math import floor
 from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
@@ -233,10 +234,10 @@ def sheet_blocks(places: Sequence[int],       # of a group, the surest first
                  rows: Sequence[Mapping[str, Any]],
                  n: int                       # images in a block
                  ) -> list[tuple[str, list[int]]]:  # a title and places, one block or two
-    "The surest and the least sure; all of them in one block where they are few."
+    "The surest and the least sure; all in one block where they are few. 99.97 % is not 100 %."
     def said(title: str, block: Sequence[int]) -> tuple[str, list[int]]:
         "A block with what it goes from and to."
-        high, low = (100 * rows[i]["confidence"] for i in (block[0], block[-1]))
+        high, low = (floor(1000 * rows[i]["confidence"] + 1e-6) / 10 for i in (block[0], block[-1]))
         return f"{title}, {high:.1f} to {low:.1f} % sure", list(block)
     if len(places) <= 2 * n: return [said("all", places)]
     return [said("the surest", places[:n]), said("the least sure", places[-n:])]
