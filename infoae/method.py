@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GENERAL', 'players_of', 'step_of', 'note', 'sheet', 'random_model', 'check_shape', 'infoae_method', 'System',
-           'system_method', 'check_uses', 'method_of']
+           'system_method', 'check_uses', 'method_of', 'learners']
 
 # %% ../nbs/14_method.ipynb #14-002
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ from infoae.model import (
 from .ranks import from_first
 from .settings import Config, brief, differences, recipe
 from .step import Part, Pass, Values, infoae_step
-from .trainer import Batch, Method, Player, trains
+from .trainer import Batch, Method, Player, Trainer, trains
 
 # %% ../nbs/14_method.ipynb #14-005
 def players_of(model: SixNetworks, config: Config) -> dict[str, Player]:
@@ -121,6 +121,7 @@ def infoae_method(config: Config,
 # %% ../nbs/14_method.ipynb #14-034
 class System(Networks):
     "The networks of another system than InfoAE, with the random weights of a seed, and their file."
+    # a subclass says besides, as `Networks` has it: critics, generates, and what it `cannot`
     shapes: tuple[tuple[int, int, int], ...] = ((1, 28, 28),)  # of images; empty: any
     uses: tuple[str, ...] = ("n_categories",)  # settings of networks and losses that count in it
 
@@ -209,3 +210,21 @@ def method_of(config: Config,
         raise ValueError(f"The recipe {config.recipe} has its own networks; leave networks away.")
     check_uses(config, system.NETWORKS)
     return system.method(config, data, device)
+
+# %% ../nbs/14_method.ipynb #14-041
+def learners(t: Trainer,  # with the first weights of a method; it makes one step
+             batch: tuple[Tensor, Tensor]  # index and images, as of `data.batches`
+             ) -> list[tuple[str, set[str]]]:
+    "The turns of a step, each with the networks that hold a gradient after it."
+    step, found = t.method.step, list[tuple[str, set[str]]]()
+    def watched(batch: Batch) -> Iterator[Part]:
+        "The method's own turns; gradients are wiped before each, and looked at after it."
+        for turn in step(batch):
+            t.model.zero_grad()
+            yield turn
+            found.append((turn[0], {name.split(".")[0] for name, q in t.model.named_parameters()
+                                    if q.grad is not None and q.grad.any()}))
+    t.method.step = watched
+    try: t.step(*batch)
+    finally: t.method.step = step
+    return found
