@@ -84,7 +84,7 @@ class AAE(System):
 NETWORKS = AAE
 
 # %% ../nbs/41_aae.ipynb #41-013
-DROPPED = 0.2  # of the pixels that the encoder sees in training (appendix)
+DROPPED = 0.2  # of the pixels that the encoder sees in training
 
 
 def with_holes(x: Tensor,     # (B,channels,H,W) in [-1,1], black is -1
