@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
+from importlib import import_module
 from math import isqrt, pi, prod
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -56,7 +57,6 @@ from torch.utils.data import (
     TensorDataset,
     get_worker_info,
 )
-from torchvision.datasets import MNIST, USPS, FashionMNIST
 from tqdm import tqdm
 
 from .settings import ImageSettings, brief, check_setting
@@ -99,21 +99,16 @@ _SHAPES = {  # of the numbers in each file
 
 class Published(NamedTuple):
     "A data set that was published as four files of MNIST's names and shapes."
-    source: type[MNIST]      # torchvision's, which knows its name and its mirrors
+    name: str                # as torchvision has it; its folder is called so
     files: dict[str, str]    # name: SHA-256 of the unpacked file
 
-    @property
-    def name(self) -> str:
-        "As torchvision has it; its folder is called so."
-        return self.source.__name__
 
-
-_MNIST = Published(MNIST, dict(zip(_SHAPES, (
+_MNIST = Published("MNIST", dict(zip(_SHAPES, (
     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"), strict=True)))
-_FASHION = Published(FashionMNIST, dict(zip(_SHAPES, (
+_FASHION = Published("FashionMNIST", dict(zip(_SHAPES, (
     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -210,12 +205,17 @@ def _get(url: str,     # of a file
     return b"".join(parts)
 
 # %% ../nbs/02_data.ipynb #02-024
+def _of_torchvision(name: str) -> Any:
+    "A data set of torchvision, which knows where its files lie."
+    return getattr(import_module("torchvision.datasets"), name)  # here: as slow to import as torch
+
+
 def _download(of: Published,
               name: str         # of a file
               ) -> np.ndarray:  # (n,) uint8, unpacked
     "From the first mirror that sends it whole; OSError where none does."
     most, problems = _header(name) + prod(_SHAPES[name]), []
-    for mirror in of.source.mirrors:
+    for mirror in _of_torchvision(of.name).mirrors:
         try:
             data = _bytes_of(io.BytesIO(_get(f"{mirror}{name}.gz", max(most, 2**20))), most)
             if hashlib.sha256(data.data).hexdigest() == of.files[name]: return data
@@ -288,7 +288,7 @@ def _usps_of(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 # %% ../nbs/02_data.ipynb #02-033
 def _fetch_usps(split: str) -> Path:
     "The text file of a split into `data_home()`, whole or not at all; OSError on failure."
-    url, name, md5 = USPS.split_list[split]
+    url, name, md5 = _of_torchvision("USPS").split_list[split]
     path = data_home()/"USPS"/name
     try: came = _get(url, 2**25)
     except HTTPException as problem: raise OSError(str(problem)) from None
@@ -302,16 +302,16 @@ def _fetch_usps(split: str) -> Path:
 def _load_usps(train: bool, download: bool) -> tuple[Tensor, Tensor]:
     "USPS's images and labels; DataUnavailable where they are not here and not to be had."
     split, folder = "train" if train else "test", data_home()/"USPS"
-    paths = [folder/"usps.npz", folder/USPS.split_list[split][1]]
+    page, name, _ = _of_torchvision("USPS").split_list[split]
+    paths = [folder/"usps.npz", folder/name]
     path = next((path for path in paths if path.is_file()), None)
     why = "nothing is to be downloaded"
     if path is None and download:
         try: path = _fetch_usps(split)
         except OSError as problem: why = f"could not be downloaded ({problem})"
     if path is None:
-        raise DataUnavailable(f"USPS is not in {folder} (wanted: usps.npz, or {paths[1].name} from "
-                              f"{USPS.split_list[split][0]}) and {why}; "
-                              f"{_INSTEAD.format('one of them in USPS')}")
+        raise DataUnavailable(f"USPS is not in {folder} (wanted: usps.npz, or {name} from {page}) "
+                              f"and {why}; {_INSTEAD.format('one of them in USPS')}")
     try:
         images, labels = _usps_of(path, split)
         right = images.shape[1:] == (16, 16) and images.dtype == np.uint8 \
