@@ -12,13 +12,13 @@ __all__ = ['WAITING', 'PLAIN', 'ADVICE', 'SETTINGS', 'TERMINAL', 'COLUMNS', 'PIC
            'show_line', 'Told', 'train_one', 'material', 'remember', 'train_in', 'check_many', 'words_for_each',
            'chosen_jobs', 'is_lost', 'Shared', 'seed_in_thread', 'starter', 'planned', 'check_settings_of_many',
            'train_many', 'train_command', 'signs_of_number', 'table_of_numbers', 'with_number', 'check_numbers',
-           'train_numbers', 'report_head', 'report_scores', 'write_report', 'evaluate_command', 'check_picture',
-           'check_rows', 'as_picture', 'generate_command', 'figures_command', 'picture_of', 'images_to_sort',
-           'sort_command', 'sorted_lines', 'openmp', 'info_command', 'is_reproduced', 'reproduce_command',
-           'beside_ours', 'check_command', 'bench_command', 'demo_command', 'export_demo_command', 'subcommand',
-           'what_option', 'data_option', 'pictures_options', 'train_options', 'evaluate_options', 'sort_options',
-           'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options', 'make_parser',
-           'load_all', 'obey', 'finish', 'main']
+           'train_numbers', 'report_head', 'report_scores', 'write_report', 'labelled', 'evaluate_command',
+           'check_picture', 'check_rows', 'as_picture', 'generate_command', 'figures_command', 'picture_of',
+           'images_to_sort', 'sort_command', 'sorted_lines', 'openmp', 'info_command', 'is_reproduced',
+           'reproduce_command', 'beside_ours', 'check_command', 'bench_command', 'demo_command', 'export_demo_command',
+           'subcommand', 'what_option', 'data_option', 'pictures_options', 'train_options', 'evaluate_options',
+           'sort_options', 'generate_options', 'figures_options', 'reproduce_options', 'bench_options', 'demo_options',
+           'make_parser', 'load_all', 'obey', 'finish', 'main']
 
 # %% ../nbs/29_cli.ipynb #29-003
 import os
@@ -862,26 +862,43 @@ def write_report(out: Path,                # a finished run's folder
     return f"{report}\nThe run is in {out}"
 
 # %% ../nbs/29_cli.ipynb #29-066
+def labelled(args: argparse.Namespace, model: Any
+             ) -> tuple[Any, Any, list[str] | None]:  # images, labels, the classes of a path
+    "What --data names, with labels; ValueError for a path that has none."
+    from infoae.data import load
+    from infoae.sorting import pictures_for
+    data = args.data or model.config.data
+    if not is_path(data): return *load(data, args.split), None
+    found = pictures_for(model, data, args.skip_damaged)
+    if found.classes is None:
+        raise ValueError(f"The pictures in {on_one_line(str(data), 200)} have no classes to score "
+                         "by; put those of each class into a folder of its own, or look at them "
+                         "with infoae sort.")
+    classes = sorted(set(found.classes))
+    return found, [classes.index(name) for name in found.classes], classes
+
+
 def evaluate_command(args: argparse.Namespace) -> None:
     "Score weights on labelled images; the labels name the categories and do nothing else."
-    from infoae.data import load
     from infoae.devices import pick_device
     from infoae.evaluation import evaluate, name_mapping
     from infoae.files import find_weights, load_weights, weights_sha256
     path = find_weights(args.what)
     model = load_weights(path, pick_device(args.device))
     c, data = model.config, args.data or model.config.data
-    found = evaluate(model, *load(data, args.split))
-    mapping = found.pop("mapping")
+    images, labels, classes = labelled(args, model)
+    found, split = evaluate(model, images, labels), None if classes else args.split
+    mapping, what = found.pop("mapping"), "digit"
+    if classes: mapping, what = {k: classes[j] for k, j in mapping.items()}, "class"
     if args.json:
-        print(json.dumps({**found, "data": data, "split": args.split, "recipe": c.recipe,
+        print(json.dumps({**found, "data": data, "split": split, "recipe": c.recipe,
                           "seed": c.seed, "mapping": mapping,
                           "weights_sha256": weights_sha256(model)}))
         return
-    print(f"{path} on the {args.split} images of {data} (n = {found['n']}):")
+    print(f"{path} on the {f'{split} images of ' if split else ''}{data} (n = {found['n']}):")
     for name in ("accuracy", "majority_accuracy", "nmi", "ari"):
         print(f"  {name:18}{found[name]:.4f}")
-    for line in name_mapping(mapping, c.n_categories): print(f"  {line}")
+    for line in name_mapping(mapping, c.n_categories, what): print(f"  {line}")
 
 # %% ../nbs/29_cli.ipynb #29-069
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
@@ -1220,7 +1237,11 @@ def evaluate_options(commands: Any) -> None:
     "`infoae evaluate`."
     parser = subcommand(commands, "evaluate", evaluate_command)
     what_option(parser)
-    data_option(parser)
+    parser.add_argument("--data", help="mnist, fashion, usps or digits, or a path with classes: a "
+                        "folder with one folder a class, an .npz with labels (default: what the "
+                        "weights were trained on)")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave out files that cannot "
+                        "be read")
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     parser.add_argument("--split", choices=("dev", "test"), default="test",
                         help="whose labels to use (default: test)")
