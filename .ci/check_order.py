@@ -10,8 +10,8 @@ has to hold:
 (b) Modules turn in no circle.
 (c) No import hides inside a function, but for packages that may be missing or are slow and rarely
     needed and, in the notebook of the command alone, for what is kept out of `infoae --help`.
-    Each says why in a comment on its line that begins with `# here:`; in the notebook of the command one such comment, on a line of
-    its own in an exported cell, speaks for all.
+    Each says why in a comment on its line that begins with `# here:`; in the notebook of the
+    command one such comment, on a line of its own in an exported cell, speaks for all.
 (d) A notebook of the results (30-49) imports, in any of its cells, nothing that comes after it, and
     no notebook imports a module of the package that no notebook exports.
 (e) No exported cell is longer than 45 lines (without blank ones), no line of code longer than 100
@@ -316,7 +316,7 @@ def hidden(notebook: Notebook) -> Iterator[str]:
     >>> of("import wandb")
     ['02_data, cell 1, line 2: wandb is imported inside f without a comment `# here: why`']
     >>> of("from infoae.late import x  # here: a circle")[0].split(": ", 1)[1]
-    'infoae.late is imported inside f; only what is missing at times, or rare, or kept from --help is'
+    'infoae.late is imported inside f; only what may be missing, is rare or kept from --help is'
     """
     said_for_all = any(HERE_FOR_ALL.search(cell.source) for cell in notebook.exported)
     for cell in notebook.exported:
@@ -330,7 +330,7 @@ def hidden(notebook: Notebook) -> Iterator[str]:
             on_line = [i.module for i in imports(cell.tree) if i.line == found.line]
             optional = any(m == o or m.startswith(o + ".") for m in on_line for o in OPTIONAL)
             if not late and not optional:
-                yield f"{place}; only what is missing at times, or rare, or kept from --help is"
+                yield f"{place}; only what may be missing, is rare or kept from --help is"
             elif not HERE.search(said.get(found.line, "")) and not (late and said_for_all):
                 yield f"{place} without a comment `# here: why`"
 
