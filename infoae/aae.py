@@ -131,4 +131,4 @@ def method(config: Config,                       # seed, K, z_dim, hidden, rates
     "The adversarial autoencoder on a data set; ValueError for images of another shape."
     players = {"autoencoder": (("E", "D"), config.lr), "critics": (("Y", "Z"), config.lr_critics),
                "deceiver": (("E",), config.lr_critics)}
-    return system_method(config, data, aae_step, players)
+    return system_method(config, data, aae_step, players, steady=("critics", "deceiver"))

@@ -170,13 +170,15 @@ def system_method(config: Config,
                   data: TensorImages | StreamedImages,                    # on the device
                   step: Callable[[Any, Batch], Iterator[Part]],           # of networks and batch
                   players: Mapping[str, tuple[tuple[str, ...], float]],   # networks and rate
-                  sheet: Callable[[Any], bytes | None] = sheet            # the picture of samples
+                  sheet: Callable[[Any], bytes | None] = sheet,           # the picture of samples
+                  steady: tuple[str, ...] = ()                            # whose rate never falls
                   ) -> Method:                                            # ready for a `Trainer`
     "The method of a `System` with the weights of a seed; ValueError for images of another shape."
     m = random_model(config)
     check_shape(m, data)
     betas = (config.adam_beta1, config.adam_beta2)
-    who = {name: Player(names, lr, betas) for name, (names, lr) in players.items()}
+    who = {name: Player(names, lr, betas, falls=name not in steady)
+           for name, (names, lr) in players.items()}
     return Method(config, m, who, partial(step, m), m.keep, signs=signs, note=note, sheet=sheet,
                   recordable=True)
 

@@ -324,7 +324,7 @@ RECIPES: dict[str, Config] = {
     "information-only": replace(_infomax, recipe="information-only", leave_out=LOSSES),
     "infogan": Config(recipe="infogan", z_dim=62, lr=1e-3, lr_critics=2e-4, epochs=11),
     "aae": Config(recipe="aae", n_categories=30, z_dim=5, hidden=500, batch_size=100, lr=1e-3,
-                  lr_critics=5e-4, epochs=30),
+                  lr_critics=5e-4, decay_from=0.2, epochs=24),
     "catgan": Config(recipe="catgan", n_categories=20, z_dim=128, batch_size=100, lr=1e-3,
                      lr_critics=3e-4, epochs=20, decay_from=0.5),
     "pixelgan": Config(recipe="pixelgan", n_categories=30, z_dim=784, width=16, batch_size=100,

@@ -36,6 +36,7 @@ class Player:
     parts: tuple[str, ...]  # modules of the model, such as "E" or "Di.stack"
     lr: float               # Adam's learning rate, above 0
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's two decays, each from 0 to below 1
+    falls: bool = True      # whether its rate falls where the settings say so, with `decay_from`
 
 # %% ../nbs/13_trainer.ipynb #13-010
 class Batch(NamedTuple):
@@ -389,10 +390,11 @@ def batch_of(t: Trainer,
 
 # %% ../nbs/13_trainer.ipynb #13-052
 def set_rates(t: Trainer) -> None:
-    "The learning rates of now, computed on the device; nothing to do where they never fall."
+    "The learning rates of now, computed on the device; nothing to do for those that never fall."
     if t.config.decay_from >= 1: return
     factor = rate_factor(t.progress, t.config.decay_from)
     for who, player in t.method.players.items():
+        if not player.falls: continue
         for group in t.optimizers[who].param_groups: group["lr"].copy_(factor * player.lr)
 
 
