@@ -58,7 +58,7 @@ def verdicts(m: SixNetworks, p: Pass) -> tuple[Tensor, Tensor]:
     true, false = m.S(images, latents).chunk(2)
     return true, false
 
-# %% ../nbs/06_step.ipynb #06-014
+# %% ../nbs/06_step.ipynb #06-017
 Values = dict[str, Tensor]  # scalars by the names of section 2.4, and shares by theirs
 
 
@@ -86,7 +86,7 @@ def critics_objective(values: Mapping[str, Tensor]) -> Tensor:
     mine = [values[name] for name in ("Dil", "S_l") if name in values]
     return -sum(mine[1:], mine[0])
 
-# %% ../nbs/06_step.ipynb #06-019
+# %% ../nbs/06_step.ipynb #06-022
 def makers_half(m: SixNetworks, p: Pass, settings: LossSettings) -> Values:
     "The losses that E, D, G and C minimise, less those left out, and their total T_l."
     how, plus_S = settings.saturating, settings.routing == "equation 2" and m.S is not None
@@ -110,7 +110,7 @@ def makers_objective(values: Mapping[str, Tensor]) -> Tensor:
     "What E, D, G and C minimise: T_l of equation 1, and S_lg where equation 2 is followed."
     return values["T_l"] + values["S_lg"] if "S_lg" in values else values["T_l"]
 
-# %% ../nbs/06_step.ipynb #06-024
+# %% ../nbs/06_step.ipynb #06-027
 Part = tuple[str, Tensor, Mapping[str, Tensor]]  # who minimises, what, and the values to note
 Further = Callable[[SixNetworks, Pass], tuple[Tensor, Values]]  # a weighted sum, and its terms
 
@@ -130,7 +130,7 @@ def infoae_step(m: SixNetworks, x: Tensor, z: Tensor, c: Tensor,
         loss, makers = loss + extra, makers | terms
     yield "makers", loss, makers
 
-# %% ../nbs/06_step.ipynb #06-029
+# %% ../nbs/06_step.ipynb #06-032
 def reach(value: Tensor, m: nn.Module) -> set[str]:
     "The names of the networks that a loss would move: those with a gradient that is not zero."
     named = [(name.split(".")[0], q) for name, q in m.named_parameters() if q.requires_grad]
