@@ -158,5 +158,5 @@ def method(config: Config,                       # seed, K, width, hidden, rates
     "The PixelGAN autoencoder on a data set; ValueError for images of another shape."
     players = {"autoencoder": (("E", "D"), config.lr), "critic": (("Y",), config.lr_critics),
                "deceiver": (("E",), config.lr_critics)}
-    return system_method(config, data, pixelgan_step, players,
-                         partial(sample_sheet, rows=3))
+    return system_method(config, data, pixelgan_step, players, partial(sample_sheet, rows=3),
+                         steady=("critic", "deceiver"))

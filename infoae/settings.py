@@ -328,7 +328,7 @@ RECIPES: dict[str, Config] = {
     "catgan": Config(recipe="catgan", n_categories=20, z_dim=128, batch_size=100, lr=1e-3,
                      lr_critics=3e-4, epochs=20, decay_from=0.5),
     "pixelgan": Config(recipe="pixelgan", n_categories=30, z_dim=784, width=16, batch_size=100,
-                       lr=1e-3, lr_critics=1e-3, decay_from=0.5, epochs=10),
+                       lr=1e-3, lr_critics=5e-4, decay_from=0.2, epochs=10),
 }
 SYSTEMS = ("infogan", "aae", "catgan", "pixelgan")  # recipes of other methods than InfoAE
 FITTED: dict[str, dict[str, Any]] = {  # what a data set needs: its size, more passes where small
