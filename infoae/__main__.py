@@ -895,7 +895,8 @@ def evaluate_command(args: argparse.Namespace) -> None:
                           "seed": c.seed, "mapping": mapping,
                           "weights_sha256": weights_sha256(model)}))
         return
-    print(f"{path} on the {f'{split} images of ' if split else ''}{data} (n = {found['n']}):")
+    where = f"the {split} images of {data}" if split else data
+    print(f"{path} on {where} (n = {found['n']}):")
     for name in ("accuracy", "majority_accuracy", "nmi", "ari"):
         print(f"  {name:18}{found[name]:.4f}")
     for line in name_mapping(mapping, c.n_categories, what): print(f"  {line}")
