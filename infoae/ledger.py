@@ -6,7 +6,7 @@
 __all__ = ['SEEDS', 'EARLIER', 'SIGNS', 'NAMED_BY', 'LINE', 'MORE', 'PLACE', 'INSIDE', 'REPORTED', 'SHIPPED', 'run_name',
            'numbers_sha256_v1', 'last_model', 'ended_history', 'told_by_labels', 'curve', 'told_by_history',
            'told_by_source', 'ledger_row', 'check_fields', 'check_row', 'read_ledger', 'settings_of', 'add_row',
-           'by_recipe', 'spread', 'recipe_line', 'made_on', 'ledger_table', 'system_table', 'mean_error',
+           'by_recipe', 'spread', 'recipe_line', 'made_on', 'ledger_table', 'system_table', 'summed_by', 'mean_error',
            'named_confusion', 'own_rows', 'measured', 'other_systems_table', 'train_words', 'folder_name', 'reproduce',
            'shipped_row', 'check_shipped']
 
@@ -312,11 +312,16 @@ def system_table(rows: Sequence[Mapping[str, Any]],  # lines of a ledger
                      row["label_free"]["dead"], row["epochs"], f"{row['seconds'] / 60:.0f}",
                      "" if row["status"] == "finished" else "broke off"]
             lines.append(f"| {' | '.join(map(str, cells))} |")
-        means = [summarise({seed: {**row, "accuracy": row[key]} for seed, row in found.items()})
-                 for key in keys.values()]
-        cells = [K, f"mean of {len(found)} (of {len(SEEDS[mine])})", *map(mean_error, means)]
+        means = [mean_error(summed_by(key, found)) for key in keys.values()]
+        cells = [K, f"mean of {len(found)} (of {len(SEEDS[mine])})", *means]
         lines.append(f"| {' | '.join(map(str, cells))} | | | | |")
     return "\n".join(lines) if there else f"No run of {name} has its line yet."
+
+
+def summed_by(key: str, found: Mapping[int, Mapping[str, Any]]  # a score, and lines by seed
+              ) -> dict[str, Any]:                              # as `summarise`
+    "The lines of a run summed up by one of their scores."
+    return summarise({seed: {**row, "accuracy": row[key]} for seed, row in found.items()})
 
 
 def mean_error(s: Mapping[str, Any]  # as `summarise` has it
@@ -348,7 +353,7 @@ def own_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def measured(found: Mapping[int, Mapping[str, Any]], key: str) -> str:
     "The errors of runs by one of their scores, how many runs, and how many of them broke off."
     if not found: return "not run yet"
-    s = summarise({seed: {**row, "accuracy": row[key]} for seed, row in found.items()})
+    s = summed_by(key, found)
     return f"{mean_error(s)}, n = {s['n']}" + (f", {s['failed']} broke off" if s["failed"] else "")
 
 
